@@ -1,0 +1,3 @@
+//! Pagelog's benchmarks, each beside its own limit.
+
+fn main() {}

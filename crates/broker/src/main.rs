@@ -1,0 +1,3 @@
+//! The pagelog broker: configuration, wiring, command line.
+
+fn main() {}

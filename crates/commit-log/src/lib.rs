@@ -1,0 +1,1 @@
+//! One ordered log of entries over segment files: append, read, replay, recover, index.

@@ -1,0 +1,1 @@
+//! When bytes become durable: group commit, interval flush, the durable watermark.

@@ -1,0 +1,1 @@
+//! The Kafka protocol over the store: codec and request handlers.

@@ -1,0 +1,1 @@
+//! Listeners, connections, reactors, timers; moves frames in and ropes out.

@@ -1,0 +1,1 @@
+//! Operating-system primitives: mappings, files, transfers; the only crate with unsafe code.

@@ -1,0 +1,1 @@
+//! Topics, partitions, offsets, producers and waiting readers over one commit log.

@@ -1,0 +1,1 @@
+//! Faulty storage, crash images, model log and seeded randomness for Pagelog's tests.

