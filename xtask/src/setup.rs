@@ -1,0 +1,213 @@
+//! What the tests need beside Rust: real Kafka clients, with pinned versions, under `target/clients`.
+//!
+//! Nothing outside `target/` is touched, except that kcat comes from the distribution: as root a missing one is
+//! installed, otherwise it is named as missing. What is missing is said, and never passes for tested.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command::{self, run as run_command};
+
+/// The Python clients and the codecs that they load when they are there.
+const PYTHON_PACKAGES: &[&str] = &[
+    "confluent-kafka==2.16.1",
+    "kafka-python==3.0.12",
+    "aiokafka==0.14.0",
+    "crc32c==2.9.post0",
+    "cramjam==2.14.0",
+    "lz4==4.4.5",
+    "python-snappy==0.7.3",
+    "zstandard==0.25.0",
+];
+
+/// The Node client, and codecs that need no compiler.
+const NODE_PACKAGES: &[&str] = &[
+    "kafkajs@2.2.4",
+    "kafkajs-snappy@1.1.0",
+    "snappyjs@0.6.1",
+    "lz4js@0.2.0",
+    "zstd-codec@0.1.5",
+];
+
+/// What was found or installed; `None` is in `missing` with its reason.
+#[derive(Debug, Default)]
+pub(crate) struct Tools {
+    /// The Python of a virtual environment that has confluent-kafka, kafka-python, aiokafka and their codecs.
+    pub(crate) python: Option<PathBuf>,
+    /// Node, with kafkajs and its codecs.
+    pub(crate) node: Option<NodeClients>,
+    /// kcat, the command line client over librdkafka.
+    pub(crate) kcat: Option<PathBuf>,
+    /// strace, for the tests that count system calls.
+    pub(crate) strace: Option<PathBuf>,
+    /// What could not be had, and why.
+    pub(crate) missing: Vec<Missing>,
+}
+
+/// A Node runtime and the directory where its packages are.
+#[derive(Debug)]
+pub(crate) struct NodeClients {
+    /// The `node` program.
+    pub(crate) node: PathBuf,
+    /// The value for `NODE_PATH`.
+    pub(crate) modules: PathBuf,
+}
+
+/// A tool that could not be had.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    /// Its name, as a user would install it.
+    pub(crate) name: &'static str,
+    /// Why, or what to do.
+    pub(crate) reason: String,
+}
+
+/// Prepares everything and says what is missing.
+///
+/// # Errors
+/// `target/` cannot be written.
+pub(crate) fn run() -> Result<()> {
+    let tools = prepare()?;
+    for missing in &tools.missing {
+        println!("missing: {} ({})", missing.name, missing.reason);
+    }
+    println!("{}", summary(&tools.missing));
+    Ok(())
+}
+
+/// The line that says what is missing, by name; the last line of `cargo xtask test`.
+pub(crate) fn summary(missing: &[Missing]) -> String {
+    if missing.is_empty() {
+        return "skipped for a missing tool: nothing".to_owned();
+    }
+    let names: Vec<&str> = missing.iter().map(|missing| missing.name).collect();
+    format!("skipped for a missing tool: {}", names.join(", "))
+}
+
+/// Finds or installs every tool. A tool that cannot be had is in `missing`, with what was tried.
+///
+/// # Errors
+/// `target/` cannot be written.
+pub(crate) fn prepare() -> Result<Tools> {
+    let directory = command::target().join("clients");
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    let mut tools = Tools::default();
+    tools.python = tools.keep("python3 with venv", python(&directory.join("python")));
+    tools.node = tools.keep("node with npm", node(&directory.join("node")));
+    tools.kcat = tools.keep("kcat", distribution_tool("kcat"));
+    tools.strace = tools.keep("strace", distribution_tool("strace"));
+    Ok(tools)
+}
+
+impl Tools {
+    /// The tool, or a line in `missing`.
+    fn keep<T>(&mut self, name: &'static str, found: Result<T>) -> Option<T> {
+        match found {
+            Ok(tool) => Some(tool),
+            Err(error) => {
+                eprintln!("cannot have {name}: {error:#}");
+                self.missing.push(Missing {
+                    name,
+                    reason: format!("{error:#}"),
+                });
+                None
+            }
+        }
+    }
+}
+
+/// A virtual environment with the Python clients: made once, and again when the list of packages changes.
+fn python(directory: &Path) -> Result<PathBuf> {
+    let python = directory.join("bin").join("python");
+    install_once(directory, PYTHON_PACKAGES, || {
+        let system = command::which("python3").context("python3 is not on the path")?;
+        run_command(
+            Command::new(system)
+                .args(["-m", "venv", "--clear"])
+                .arg(directory),
+        )?;
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+        ];
+        run_command(Command::new(&python).args(pip).args(PYTHON_PACKAGES))
+    })?;
+    Ok(python)
+}
+
+/// A directory with the Node clients; their install scripts are not run, none of them needs one.
+fn node(directory: &Path) -> Result<NodeClients> {
+    let node = command::which("node").context("node is not on the path")?;
+    install_once(directory, NODE_PACKAGES, || {
+        let npm = command::which("npm").context("npm is not on the path")?;
+        std::fs::create_dir_all(directory)?;
+        std::fs::write(directory.join("package.json"), "{\"private\": true}\n")?;
+        let install = [
+            "install",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ];
+        run_command(
+            Command::new(npm)
+                .current_dir(directory)
+                .args(install)
+                .args(NODE_PACKAGES),
+        )
+    })?;
+    Ok(NodeClients {
+        node,
+        modules: directory.join("node_modules"),
+    })
+}
+
+/// Runs `install` unless the stamp in `directory` says that exactly these packages are there.
+fn install_once(
+    directory: &Path,
+    packages: &[&str],
+    install: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let stamp = directory.join("installed.txt");
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    install()?;
+    std::fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+/// A program of the distribution: found, or installed when this runs as root on a system with apt.
+fn distribution_tool(name: &str) -> Result<PathBuf> {
+    if let Some(found) = command::which(name) {
+        return Ok(found);
+    }
+    let apt = command::which("apt-get").with_context(|| format!("install {name} and run again"))?;
+    if !is_root() {
+        anyhow::bail!("not installed; as root: apt-get install {name}");
+    }
+    run_command(Command::new(&apt).args(["update", "-qq"]))?;
+    let mut install = Command::new(&apt);
+    install.env("DEBIAN_FRONTEND", "noninteractive").args([
+        "install",
+        "-y",
+        "-qq",
+        "--no-install-recommends",
+        name,
+    ]);
+    run_command(&mut install)?;
+    command::which(name).with_context(|| format!("{name} is still not on the path"))
+}
+
+/// Whether this process may install packages: `/proc/self` belongs to the effective user.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
