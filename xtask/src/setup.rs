@@ -10,26 +10,10 @@ use anyhow::{Context, Result};
 
 use crate::command::{self, run as run_command};
 
-/// The Python clients and the codecs that they load when they are there.
-const PYTHON_PACKAGES: &[&str] = &[
-    "confluent-kafka==2.16.1",
-    "kafka-python==3.0.12",
-    "aiokafka==0.14.0",
-    "crc32c==2.9.post0",
-    "cramjam==2.14.0",
-    "lz4==4.4.5",
-    "python-snappy==0.7.3",
-    "zstandard==0.25.0",
-];
-
-/// The Node client, and codecs that need no compiler.
-const NODE_PACKAGES: &[&str] = &[
-    "kafkajs@2.2.4",
-    "kafkajs-snappy@1.1.0",
-    "snappyjs@0.6.1",
-    "lz4js@0.2.0",
-    "zstd-codec@0.1.5",
-];
+/// The directory with the agents and with the two lists of pinned packages.
+pub(crate) fn agents() -> PathBuf {
+    command::root().join("tests").join("clients")
+}
 
 /// What was found or installed; `None` is in `missing` with its reason.
 #[derive(Debug, Default)]
@@ -122,22 +106,24 @@ impl Tools {
 /// A virtual environment with the Python clients: made once, and again when the list of packages changes.
 fn python(directory: &Path) -> Result<PathBuf> {
     let python = directory.join("bin").join("python");
-    install_once(directory, PYTHON_PACKAGES, || {
+    let requirements = agents().join("requirements.txt");
+    install_once(directory, &requirements, || {
         let system = command::which("python3").context("python3 is not on the path")?;
         run_command(
             Command::new(system)
                 .args(["-m", "venv", "--clear"])
                 .arg(directory),
         )?;
-        let pip = [
+        let mut pip = Command::new(&python);
+        pip.args([
             "-m",
             "pip",
             "install",
             "--quiet",
             "--disable-pip-version-check",
             "--no-input",
-        ];
-        run_command(Command::new(&python).args(pip).args(PYTHON_PACKAGES))
+        ]);
+        run_command(pip.arg("--requirement").arg(&requirements))
     })?;
     Ok(python)
 }
@@ -145,23 +131,18 @@ fn python(directory: &Path) -> Result<PathBuf> {
 /// A directory with the Node clients; their install scripts are not run, none of them needs one.
 fn node(directory: &Path) -> Result<NodeClients> {
     let node = command::which("node").context("node is not on the path")?;
-    install_once(directory, NODE_PACKAGES, || {
+    let lock = agents().join("package-lock.json");
+    install_once(directory, &lock, || {
         let npm = command::which("npm").context("npm is not on the path")?;
         std::fs::create_dir_all(directory)?;
-        std::fs::write(directory.join("package.json"), "{\"private\": true}\n")?;
-        let install = [
-            "install",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ];
-        run_command(
-            Command::new(npm)
-                .current_dir(directory)
-                .args(install)
-                .args(NODE_PACKAGES),
-        )
+        for list in ["package.json", "package-lock.json"] {
+            std::fs::copy(agents().join(list), directory.join(list))?;
+        }
+        let mut install = Command::new(npm);
+        install
+            .current_dir(directory)
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        run_command(install.arg("--loglevel=error"))
     })?;
     Ok(NodeClients {
         node,
@@ -169,14 +150,11 @@ fn node(directory: &Path) -> Result<NodeClients> {
     })
 }
 
-/// Runs `install` unless the stamp in `directory` says that exactly these packages are there.
-fn install_once(
-    directory: &Path,
-    packages: &[&str],
-    install: impl FnOnce() -> Result<()>,
-) -> Result<()> {
+/// Runs `install` unless `directory` holds a copy of this very list, which says that its packages are there.
+fn install_once(directory: &Path, list: &Path, install: impl FnOnce() -> Result<()>) -> Result<()> {
     let stamp = directory.join("installed.txt");
-    let wanted = packages.join("\n");
+    let wanted =
+        std::fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))?;
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
