@@ -1,1 +1,54 @@
-//! Operating-system primitives: mappings, files, transfers; the only crate with unsafe code.
+//! Operating-system primitives of Pagelog: mappings, files, sends; the only crate with unsafe code.
+//!
+//! One small safe function per call: borrowed descriptors and slices in, values out. The crate
+//! knows no policy: it never retries beyond `EINTR`, never loops over short transfers unless the
+//! name says so, starts no thread and logs nothing. Each function's text names the C call, what it
+//! adds to it, its errors and the manual page.
+//!
+//! The heart is [`Mapping`]. It never lends a slice of its memory, because a kernel, another
+//! thread or another process may change that memory while the slice lives. Bytes are copied in and
+//! out by relaxed atomic words instead, so that no use of it is a data race, and under a guard that
+//! turns `SIGBUS` (the file was cut short, a sector is bad) into a [`MemoryFault`].
+//!
+//! ```
+//! use pagelog_os::{Advice, Mapping, file};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let storage = tempfile::tempfile()?;
+//! file::allocate(&storage, 1 << 20)?;
+//! let memory = Mapping::shared(&storage, 1 << 20)?;
+//! memory.advise(0..memory.size(), Advice::Random)?;
+//! memory.copy_in(4_096, b"kept in the page cache")?;
+//! file::sync_data(&storage)?;
+//!
+//! let mut read = [0; 22];
+//! file::read_exact_at(&storage, 4_096, &mut read)?;
+//! assert_eq!(&read, b"kept in the page cache");
+//! # Ok(())
+//! # }
+//! ```
+
+mod advice;
+pub mod file;
+mod gather;
+mod guard;
+mod lock;
+mod mapped_file;
+mod mapping;
+pub mod process;
+mod residency;
+pub mod send;
+mod words;
+
+pub use advice::{Advice, Populate};
+pub use lock::LockRefused;
+pub use mapped_file::MappedFile;
+pub use mapping::{Mapping, MemoryFault};
+
+/// The size of a page of memory in bytes, as the kernel counts it; a power of two.
+///
+/// `sysconf(_SC_PAGESIZE)`, read once by the C library or the loader.
+#[must_use]
+pub fn page_size() -> usize {
+    rustix::param::page_size()
+}

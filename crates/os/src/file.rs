@@ -1,0 +1,211 @@
+//! Files: allocate, read and write at a place, gather, sync, find data, lock, advise.
+//!
+//! Each function is one call. What may transfer less than asked says so and returns the count; only
+//! [`read_exact_at`] loops.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::{FallocateFlags, FlockOperation, SeekFrom};
+use rustix::io::Errno;
+
+use crate::{Mapping, gather};
+
+/// The file is locked by someone else, or could not be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another open file, of this process or another, holds the lock.
+    #[error("the file is locked by another opener")]
+    Held,
+    /// The file system does not lock, or the call failed.
+    #[error("the file cannot be locked: {0}")]
+    Io(#[source] io::Error),
+}
+
+/// How a file's bytes will be read, for [`advise`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAdvice {
+    /// `POSIX_FADV_NORMAL`: the kernel reads ahead as it sees fit.
+    Normal,
+    /// `POSIX_FADV_SEQUENTIAL`: read ahead twice as far. Holds for the whole open file.
+    Sequential,
+    /// `POSIX_FADV_RANDOM`: no read-ahead. Holds for the whole open file.
+    Random,
+    /// `POSIX_FADV_WILLNEED`: start reading the range into the page cache now, without waiting.
+    WillNeed,
+    /// `POSIX_FADV_DONTNEED`: drop the range's clean, unmapped whole pages from the page cache.
+    DontNeed,
+}
+
+/// `int fallocate(int fd, 0, 0, off_t size)`: gives the file blocks for its first `size` bytes, and
+/// at least that size; new blocks read as zeros.
+///
+/// A later write or store below `size` then needs no block on file systems that overwrite in
+/// place. Durable only after a sync.
+///
+/// # Errors
+///
+/// `ENOSPC` when the disk cannot hold it (some blocks may have been given all the same);
+/// `EOPNOTSUPP` when the file system cannot. man 2 fallocate.
+pub fn allocate(file: &File, size: u64) -> io::Result<()> {
+    retry(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size))
+}
+
+/// `ssize_t pread(int fd, void *into, size_t size, off_t at)`: reads at byte `at`; the count may
+/// be less than asked, and is 0 at the end of the file only.
+///
+/// # Errors
+///
+/// `EIO` for a bad sector, and what else the call gives. man 2 pread.
+pub fn read_at(file: &File, at: u64, into: &mut [u8]) -> io::Result<usize> {
+    retry(|| rustix::io::pread(file, &mut *into, at))
+}
+
+/// As [`read_at`], repeated until `into` is full.
+///
+/// # Errors
+///
+/// `UnexpectedEof` when the file ends before; what the call gives.
+pub fn read_exact_at(file: &File, at: u64, into: &mut [u8]) -> io::Result<()> {
+    file.read_exact_at(into, at)
+}
+
+/// `ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)`: writes at byte `at`; the
+/// count may be less than asked. In the page cache after, not on the disk.
+///
+/// # Errors
+///
+/// `ENOSPC`, `EDQUOT`, `EFBIG`, `EIO`. man 2 pwrite.
+pub fn write_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<usize> {
+    retry(|| rustix::io::pwrite(file, bytes, at))
+}
+
+/// `ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t at)`: writes `ranges` of
+/// `memory`, one behind the other, at byte `at`. The count may be less than their sum.
+///
+/// Differs from the call in that only the first 1024 ranges are written, the most the kernel takes.
+///
+/// # Errors
+///
+/// As [`write_at`]; `EFAULT` when memory could not be read; [`crate::MemoryFault`] when the mapping
+/// has faulted. man 2 pwritev.
+///
+/// # Panics
+///
+/// When a range lies outside the mapping.
+pub fn write_gather_at(
+    file: &File,
+    at: u64,
+    memory: &Mapping,
+    ranges: &[Range<usize>],
+) -> io::Result<usize> {
+    let place = libc::off_t::try_from(at).map_err(|_| Errno::INVAL)?;
+    let pieces = ranges
+        .iter()
+        .take(gather::PIECES_MAX)
+        .map(|range| gather::of_mapping(memory, range))
+        .collect::<Result<Vec<_>, _>>()?;
+    let count = pieces.len() as libc::c_int;
+    retry_count(|| {
+        // SAFETY: each piece lies in `memory`, which outlives the call; the kernel only reads it.
+        unsafe { libc::pwritev(file.as_raw_fd(), pieces.as_ptr(), count, place) }
+    })
+}
+
+/// `int fdatasync(int fd)`: returns when what was written is on the disk, with the size and the
+/// blocks needed to read it back.
+///
+/// # Errors
+///
+/// `EIO`, `ENOSPC`, `EDQUOT`: some write did not reach the disk, and which is not known. The next
+/// call may succeed without having written it: a failed sync is final. man 2 fdatasync.
+pub fn sync_data(file: &File) -> io::Result<()> {
+    retry(|| rustix::fs::fdatasync(file))
+}
+
+/// `open(path, O_DIRECTORY)` and `fsync`: returns when the names in the directory are on the disk.
+///
+/// # Errors
+///
+/// What the calls give. man 2 fsync.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = File::open(path)?;
+    retry(|| rustix::fs::fsync(&directory))
+}
+
+/// `lseek(fd, at, SEEK_DATA)`: the first byte at or after `at` that does not lie in a hole; `None`
+/// when there is none. Allocated blocks that were never written count as a hole on ext4 and XFS.
+///
+/// Differs from the call in that the end is not an error. It moves the file's own place, which no
+/// function here uses.
+///
+/// # Errors
+///
+/// What the call gives. man 2 lseek.
+pub fn next_data(file: &File, at: u64) -> io::Result<Option<u64>> {
+    match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `int flock(int fd, LOCK_EX | LOCK_NB)`: takes the file's lock, or says at once that it is held.
+///
+/// The lock is the open file's, not the process's: a second open of the same process is refused
+/// too. It ends with the last descriptor of this open file, whatever ends the process.
+///
+/// # Errors
+///
+/// [`LockError`]. man 2 flock.
+pub fn lock_exclusive(file: &File) -> Result<(), LockError> {
+    match retry(|| rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(LockError::Held),
+        Err(error) => Err(LockError::Io(error)),
+    }
+}
+
+/// `int posix_fadvise(int fd, off_t at, off_t size, int advice)`: says how `range` of the file will
+/// be read. An empty range says nothing.
+///
+/// # Errors
+///
+/// What the call gives. man 2 posix_fadvise.
+pub fn advise(file: &File, range: Range<u64>, advice: FileAdvice) -> io::Result<()> {
+    let Some(size) = range.end.checked_sub(range.start).and_then(NonZeroU64::new) else {
+        return Ok(());
+    };
+    let advice = match advice {
+        FileAdvice::Normal => rustix::fs::Advice::Normal,
+        FileAdvice::Sequential => rustix::fs::Advice::Sequential,
+        FileAdvice::Random => rustix::fs::Advice::Random,
+        FileAdvice::WillNeed => rustix::fs::Advice::WillNeed,
+        FileAdvice::DontNeed => rustix::fs::Advice::DontNeed,
+    };
+    retry(|| rustix::fs::fadvise(file, range.start, Some(size), advice))
+}
+
+/// Repeats a call that a signal interrupted before it did anything.
+fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+    rustix::io::retry_on_intr(call).map_err(io::Error::from)
+}
+
+/// As [`retry`], for calls of the C library that return a count or -1.
+fn retry_count(mut call: impl FnMut() -> isize) -> io::Result<usize> {
+    loop {
+        if let Ok(count) = usize::try_from(call()) {
+            return Ok(count);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! An open file and the mapping of it, as one thing to share.
+
+use std::fs::File;
+use std::io;
+
+use crate::Mapping;
+
+/// A file that is open, and mapped read-only in the size it had when it was opened.
+///
+/// This is what whoever sends a range of a file holds (in an `Arc`): the descriptor for `sendfile`
+/// and `pread`, the mapping for gathered sends. The file's blocks live until the last holder lets
+/// go, also when its name is removed.
+#[derive(Debug)]
+pub struct MappedFile {
+    file: File,
+    mapping: Mapping,
+}
+
+impl MappedFile {
+    /// Maps the whole of `file`, which is open for reading.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mapping::shared_read_only`]; `FileTooLarge` when the size does not fit an address.
+    pub fn new(file: File) -> io::Result<MappedFile> {
+        let size = usize::try_from(file.metadata()?.len())
+            .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let mapping = Mapping::shared_read_only(&file, size)?;
+        Ok(MappedFile { file, mapping })
+    }
+
+    /// The open file.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The read-only mapping of the whole file.
+    #[must_use]
+    pub fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    /// The size in bytes when the file was mapped.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.mapping.size() as u64
+    }
+}

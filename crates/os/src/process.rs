@@ -1,0 +1,214 @@
+//! What a process has used, as the kernel counts it: I/O, processor, faults, memory; the boot id.
+//!
+//! Read by tests and benches, of this process or of another by its id.
+#![allow(unsafe_code)]
+
+use std::fs;
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+/// Whose figures are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// The calling process.
+    Own,
+    /// The process with this id; of the same user, or the reader has `CAP_SYS_PTRACE`.
+    Id(u32),
+}
+
+/// What a process has read and written; `/proc/PID/io`, man 5 proc_pid_io. Bytes and calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IoCounters {
+    /// `rchar`: bytes returned by read calls, from the page cache or a socket too.
+    pub read_call_bytes: u64,
+    /// `wchar`: bytes given to write calls.
+    pub write_call_bytes: u64,
+    /// `syscr`: read calls.
+    pub read_calls: u64,
+    /// `syscw`: write calls.
+    pub write_calls: u64,
+    /// `read_bytes`: bytes fetched from a block device.
+    pub device_read_bytes: u64,
+    /// `write_bytes`: bytes of page-cache pages that this process made dirty, counted at that time:
+    /// a folio that a store dirties as a whole counts as a whole.
+    pub device_write_bytes: u64,
+}
+
+/// What the calling process or thread has used; `getrusage`, man 2 getrusage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Time on a processor in user code.
+    pub user_time: Duration,
+    /// Time on a processor in the kernel.
+    pub system_time: Duration,
+    /// Page faults that needed no I/O.
+    pub minor_faults: u64,
+    /// Page faults that needed I/O.
+    pub major_faults: u64,
+    /// Waits that the thread began itself.
+    pub voluntary_switches: u64,
+}
+
+/// What [`usage`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All threads of the process, ended ones included.
+    Process,
+    /// The calling thread.
+    Thread,
+}
+
+/// What a process holds of memory, in bytes; `/proc/PID/smaps_rollup` and `status`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Resident pages, the page cache's that are mapped included.
+    pub resident: u64,
+    /// Resident pages that belong to no file: heap, stacks, rings.
+    pub anonymous: u64,
+    /// Pages held by `mlock`.
+    pub locked: u64,
+    /// The most that was ever resident.
+    pub resident_peak: u64,
+}
+
+impl Process {
+    fn file(self, name: &str) -> String {
+        match self {
+            Process::Own => format!("/proc/self/{name}"),
+            Process::Id(id) => format!("/proc/{id}/{name}"),
+        }
+    }
+
+    /// Reads the counters of `/proc/PID/io`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when there is no such process, `PermissionDenied`, `InvalidData` when a line is
+    /// missing.
+    pub fn io_counters(self) -> io::Result<IoCounters> {
+        let text = fs::read_to_string(self.file("io"))?;
+        Ok(IoCounters {
+            read_call_bytes: value(&text, "rchar")?,
+            write_call_bytes: value(&text, "wchar")?,
+            read_calls: value(&text, "syscr")?,
+            write_calls: value(&text, "syscw")?,
+            device_read_bytes: value(&text, "read_bytes")?,
+            device_write_bytes: value(&text, "write_bytes")?,
+        })
+    }
+
+    /// Reads what the process holds of memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::io_counters`].
+    pub fn memory(self) -> io::Result<Memory> {
+        let rollup = fs::read_to_string(self.file("smaps_rollup"))?;
+        let status = fs::read_to_string(self.file("status"))?;
+        Ok(Memory {
+            resident: kibibytes(&rollup, "Rss")?,
+            anonymous: kibibytes(&rollup, "Anonymous")?,
+            locked: kibibytes(&status, "VmLck")?,
+            resident_peak: kibibytes(&status, "VmHWM")?,
+        })
+    }
+
+    /// The time on a processor, user and kernel, of all threads; fields 14 and 15 of
+    /// `/proc/PID/stat`, in steps of a clock tick (10 ms). man 5 proc_pid_stat.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::io_counters`].
+    pub fn processor_time(self) -> io::Result<Duration> {
+        let text = fs::read_to_string(self.file("stat"))?;
+        // The second field, the name, stands in parentheses and may hold anything.
+        let (_, fields) = text.rsplit_once(')').ok_or_else(|| missing("stat"))?;
+        let ticks = fields
+            .split_ascii_whitespace()
+            .skip(11)
+            .take(2)
+            .map(str::parse::<u64>);
+        let ticks: u64 = ticks
+            .sum::<Result<u64, _>>()
+            .map_err(|_| missing("utime"))?;
+        let ticks_per_second = rustix::param::clock_ticks_per_second();
+        Ok(Duration::from_nanos(
+            ticks.saturating_mul(1_000_000_000 / ticks_per_second),
+        ))
+    }
+}
+
+/// [`IoCounters::device_write_bytes`] of this process: what it has made dirty, in bytes.
+///
+/// # Errors
+///
+/// As [`Process::io_counters`].
+pub fn io_write_bytes() -> io::Result<u64> {
+    Ok(Process::Own.io_counters()?.device_write_bytes)
+}
+
+/// `int getrusage(int who, struct rusage *)`: what the process or the calling thread has used.
+///
+/// # Errors
+///
+/// None in practice; what the call gives. man 2 getrusage.
+pub fn usage(scope: Scope) -> io::Result<Usage> {
+    let who = match scope {
+        Scope::Process => libc::RUSAGE_SELF,
+        Scope::Thread => libc::RUSAGE_THREAD,
+    };
+    let mut place = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the place is large enough for what the call writes.
+    let result = unsafe { libc::getrusage(who, place.as_mut_ptr()) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it was zeroed, which is a valid `rusage`, and then filled.
+    let counted = unsafe { place.assume_init() };
+    Ok(Usage {
+        user_time: duration(counted.ru_utime),
+        system_time: duration(counted.ru_stime),
+        minor_faults: counted.ru_minflt.try_into().unwrap_or(0),
+        major_faults: counted.ru_majflt.try_into().unwrap_or(0),
+        voluntary_switches: counted.ru_nvcsw.try_into().unwrap_or(0),
+    })
+}
+
+/// The id that the kernel chose at random when it booted: two equal ones prove that the page cache
+/// of then is the page cache of now. `/proc/sys/kernel/random/boot_id`, man 5 proc.
+///
+/// # Errors
+///
+/// When `/proc` is not mounted.
+pub fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim()
+        .to_owned())
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let seconds = Duration::from_secs(time.tv_sec.try_into().unwrap_or(0));
+    seconds + Duration::from_micros(time.tv_usec.try_into().unwrap_or(0))
+}
+
+/// The number behind `name:` in a text of lines `name: number [unit]`.
+fn value(text: &str, name: &str) -> io::Result<u64> {
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(found, _)| *found == name)
+        .and_then(|(_, rest)| rest.split_ascii_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| missing(name))
+}
+
+fn kibibytes(text: &str, name: &str) -> io::Result<u64> {
+    Ok(value(text, name)?.saturating_mul(1024))
+}
+
+fn missing(name: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("/proc does not tell {name}"),
+    )
+}

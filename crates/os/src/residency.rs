@@ -1,0 +1,51 @@
+//! Which pages of a mapping are in memory, asked of the kernel: `mincore`.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::ops::Range;
+
+use crate::Mapping;
+
+/// Pages asked about per call: bounds the answer's buffer.
+const PAGES_PER_CALL: usize = 16 * 1024;
+
+impl Mapping {
+    /// `int mincore(void *address, size_t size, unsigned char *vector)`: how many of the pages that
+    /// `range` touches are in memory and up to date (for a file: in the page cache, whoever brought
+    /// them there).
+    ///
+    /// Differs from the call in that it counts, and asks about large ranges in parts. The answer is
+    /// old the moment it is given.
+    ///
+    /// # Errors
+    ///
+    /// What the call gives. For a file that this process could not write, the kernel answers as if
+    /// every page were resident. man 2 mincore.
+    ///
+    /// # Panics
+    ///
+    /// When the range lies outside the mapping.
+    pub fn resident_pages(&self, range: Range<usize>) -> io::Result<usize> {
+        let pages = self.pages(&range);
+        let step = PAGES_PER_CALL * crate::page_size();
+        let mut vector = vec![0; pages.len().min(step).div_ceil(crate::page_size())];
+        let mut count = 0;
+        for start in pages.clone().step_by(step) {
+            let size = step.min(pages.end - start);
+            count += self.resident_in(start, size, &mut vector)?;
+        }
+        Ok(count)
+    }
+
+    fn resident_in(&self, start: usize, size: usize, vector: &mut [u8]) -> io::Result<usize> {
+        let vector = &mut vector[..size.div_ceil(crate::page_size())];
+        let address = self.address().wrapping_add(start).cast();
+        // SAFETY: the pages lie in this mapping, and the vector has a byte for each of them.
+        let result = unsafe { libc::mincore(address, size, vector.as_mut_ptr()) };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // Only the lowest bit is defined.
+        Ok(vector.iter().filter(|page| *page & 1 == 1).count())
+    }
+}

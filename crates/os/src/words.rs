@@ -1,0 +1,119 @@
+//! Copies between plain bytes and shared memory, in words.
+//!
+//! Every access to the shared side is one relaxed atomic access of one aligned word of eight
+//! bytes, never of fewer: two threads (or a thread and the kernel) that meet on a word see old or
+//! new bytes, and nothing about it is undefined, accesses of different sizes included. A copy that
+//! starts or ends inside a word replaces its own bytes of that word by a compare-and-swap and
+//! leaves the neighbour's alone.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The size in bytes of the unit of access.
+pub(crate) const WORD: usize = size_of::<u64>();
+
+/// Words that are moved per turn of the inner loop: a cache line.
+const LINE: usize = 8;
+
+/// Copies `bytes` to byte `at` of `words`.
+///
+/// # Panics
+///
+/// When the range does not lie in `words`.
+pub(crate) fn copy_in(words: &[AtomicU64], at: usize, bytes: &[u8]) {
+    let (shift, mut index) = (at % WORD, at / WORD);
+    let head_size = if shift == 0 {
+        0
+    } else {
+        bytes.len().min(WORD - shift)
+    };
+    let (head, bytes) = bytes.split_at(head_size);
+    if !head.is_empty() {
+        merge(&words[index], shift, head);
+        index += 1;
+    }
+    let (whole, tail) = bytes.as_chunks::<WORD>();
+    store_words(&words[index..index + whole.len()], whole);
+    if !tail.is_empty() {
+        merge(&words[index + whole.len()], 0, tail);
+    }
+}
+
+/// Fills `into` from byte `at` of `words`.
+///
+/// # Panics
+///
+/// When the range does not lie in `words`.
+pub(crate) fn copy_out(words: &[AtomicU64], at: usize, into: &mut [u8]) {
+    let (shift, mut index) = (at % WORD, at / WORD);
+    let head_size = if shift == 0 {
+        0
+    } else {
+        into.len().min(WORD - shift)
+    };
+    let (head, into) = into.split_at_mut(head_size);
+    if !head.is_empty() {
+        head.copy_from_slice(&load(&words[index])[shift..shift + head_size]);
+        index += 1;
+    }
+    let (whole, tail) = into.as_chunks_mut::<WORD>();
+    load_words(&words[index..index + whole.len()], whole);
+    if !tail.is_empty() {
+        let tail_size = tail.len();
+        tail.copy_from_slice(&load(&words[index + whole.len()])[..tail_size]);
+    }
+}
+
+/// Stores whole words, a cache line per turn so that the loop's own cost disappears.
+fn store_words(words: &[AtomicU64], from: &[[u8; WORD]]) {
+    let (word_lines, word_rest) = words.as_chunks::<LINE>();
+    let (from_lines, from_rest) = from.as_chunks::<LINE>();
+    for (line, bytes) in word_lines.iter().zip(from_lines) {
+        for slot in 0..LINE {
+            store(&line[slot], bytes[slot]);
+        }
+    }
+    for (word, bytes) in word_rest.iter().zip(from_rest) {
+        store(word, *bytes);
+    }
+}
+
+/// Loads whole words, a cache line per turn.
+fn load_words(words: &[AtomicU64], into: &mut [[u8; WORD]]) {
+    let (word_lines, word_rest) = words.as_chunks::<LINE>();
+    let (into_lines, into_rest) = into.as_chunks_mut::<LINE>();
+    for (line, bytes) in word_lines.iter().zip(into_lines) {
+        for slot in 0..LINE {
+            bytes[slot] = load(&line[slot]);
+        }
+    }
+    for (word, bytes) in word_rest.iter().zip(into_rest) {
+        *bytes = load(word);
+    }
+}
+
+/// Stores the eight bytes of one word, in memory order on any host.
+#[inline]
+fn store(word: &AtomicU64, bytes: [u8; WORD]) {
+    word.store(u64::from_le_bytes(bytes).to_le(), Relaxed);
+}
+
+/// Loads the eight bytes of one word, in memory order on any host.
+#[inline]
+fn load(word: &AtomicU64) -> [u8; WORD] {
+    u64::from_le(word.load(Relaxed)).to_le_bytes()
+}
+
+/// Replaces the bytes of `word` that begin at `shift`, leaving its others to whoever owns them.
+fn merge(word: &AtomicU64, shift: usize, bytes: &[u8]) {
+    let mut value = [0; WORD];
+    let mut mask = [0; WORD];
+    value[shift..shift + bytes.len()].copy_from_slice(bytes);
+    mask[shift..shift + bytes.len()].fill(0xff);
+    let value = u64::from_le_bytes(value).to_le();
+    let mask = u64::from_le_bytes(mask).to_le();
+    let mut old = word.load(Relaxed);
+    while let Err(seen) = word.compare_exchange_weak(old, old & !mask | value, Relaxed, Relaxed) {
+        old = seen;
+    }
+}

@@ -1,0 +1,160 @@
+//! Copies in and out of mappings, and what a fault in one becomes.
+
+use std::fs::File;
+
+use pagelog_os::{Mapping, MemoryFault, file, page_size};
+use proptest::prelude::*;
+
+fn file_of(size: u64) -> File {
+    let file = tempfile::tempfile().unwrap();
+    file::allocate(&file, size).unwrap();
+    file
+}
+
+#[test]
+fn anonymous_memory_begins_as_zeros() {
+    let memory = Mapping::anonymous(10_000).unwrap();
+    let mut read = vec![1; 10_000];
+    memory.copy_out(0, &mut read).unwrap();
+    assert_eq!(read, vec![0; 10_000]);
+}
+
+#[test]
+fn an_empty_mapping_takes_empty_copies() {
+    let memory = Mapping::anonymous(0).unwrap();
+    memory.copy_in(0, &[]).unwrap();
+    memory.copy_out(0, &mut []).unwrap();
+    assert_eq!(memory.size(), 0);
+}
+
+#[test]
+fn a_copy_into_a_shared_mapping_is_the_files() {
+    let file = file_of(10_000);
+    let memory = Mapping::shared(&file, 10_000).unwrap();
+    memory.copy_in(9_990, b"tail bytes").unwrap();
+    let mut read = [0; 10];
+    file::read_exact_at(&file, 9_990, &mut read).unwrap();
+    assert_eq!(&read, b"tail bytes");
+}
+
+#[test]
+fn a_write_through_the_descriptor_is_the_mappings() {
+    let file = file_of(10_000);
+    let memory = Mapping::shared_read_only(&file, 10_000).unwrap();
+    assert_eq!(file::write_at(&file, 4_094, b"seen").unwrap(), 4);
+    let mut read = [0; 4];
+    memory.copy_out(4_094, &mut read).unwrap();
+    assert_eq!(&read, b"seen");
+}
+
+#[test]
+fn a_file_shorter_than_the_mapping_is_refused() {
+    let error = Mapping::shared(&file_of(100), 101).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+}
+
+#[test]
+#[should_panic(expected = "9 bytes at 8 of a mapping of 16")]
+fn a_copy_past_the_end_panics() {
+    let _ = Mapping::anonymous(16).unwrap().copy_in(8, &[0; 9]);
+}
+
+#[test]
+#[should_panic(expected = "read-only")]
+fn a_copy_into_a_read_only_mapping_panics() {
+    let _ = Mapping::shared_read_only(&file_of(16), 16)
+        .unwrap()
+        .copy_in(0, &[0]);
+}
+
+#[test]
+fn a_truncated_file_is_a_fault_and_stays_one() {
+    let size = 4 * page_size();
+    let file = file_of(size as u64);
+    let memory = Mapping::shared(&file, size).unwrap();
+    memory.copy_in(0, b"whole").unwrap();
+    file.set_len(page_size() as u64).unwrap();
+
+    let mut read = vec![0; page_size()];
+    assert_eq!(
+        memory.copy_out(2 * page_size(), &mut read),
+        Err(MemoryFault)
+    );
+    assert_eq!(memory.copy_in(3 * page_size(), b"lost"), Err(MemoryFault));
+    assert_eq!(memory.check_fault(), Err(MemoryFault));
+    // Page 0 is still there, but nobody may rely on this mapping any more.
+    assert_eq!(memory.copy_out(0, &mut read), Err(MemoryFault));
+}
+
+#[test]
+fn a_fault_of_one_mapping_leaves_others_alone() {
+    let size = 2 * page_size();
+    let (cut, whole) = (file_of(size as u64), file_of(size as u64));
+    let cut_memory = Mapping::shared(&cut, size).unwrap();
+    let whole_memory = Mapping::shared(&whole, size).unwrap();
+    cut.set_len(0).unwrap();
+    assert_eq!(cut_memory.copy_in(0, b"lost"), Err(MemoryFault));
+    whole_memory.copy_in(0, b"kept").unwrap();
+}
+
+#[test]
+fn faults_on_many_threads_at_once_are_each_reported() {
+    let size = 64 * page_size();
+    let file = file_of(size as u64);
+    let memory = Mapping::shared(&file, size).unwrap();
+    file.set_len(0).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let memory = &memory;
+            scope.spawn(move || {
+                for page in 0..64 {
+                    let result = memory.copy_in(page * page_size() + 64 * thread, &[1; 64]);
+                    assert_eq!(result, Err(MemoryFault));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn threads_that_share_words_keep_each_others_bytes() {
+    let memory = Mapping::anonymous(5 * 1_000).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..5_u8 {
+            let memory = &memory;
+            scope.spawn(move || {
+                for place in (usize::from(thread)..5_000).step_by(5) {
+                    memory.copy_in(place, &[thread + 1]).unwrap();
+                }
+            });
+        }
+    });
+    let mut read = vec![0; 5_000];
+    memory.copy_out(0, &mut read).unwrap();
+    assert!(
+        read.iter()
+            .zip((1..=5).cycle())
+            .all(|(found, wanted)| *found == wanted)
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_copies_equal_copies_of_plain_bytes(
+        copies in prop::collection::vec((0_usize..600, prop::collection::vec(any::<u8>(), 0..200)), 1..12),
+        from in 0_usize..700, size in 0_usize..100,
+    ) {
+        let memory = Mapping::anonymous(800).unwrap();
+        let mut model = vec![0; 800];
+        for (at, bytes) in &copies {
+            memory.copy_in(*at, bytes).unwrap();
+            model[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        let mut read = vec![0; size];
+        memory.copy_out(from, &mut read).unwrap();
+        prop_assert_eq!(&read, &model[from..from + size]);
+        let mut read = vec![0; 800];
+        memory.copy_out(0, &mut read).unwrap();
+        prop_assert_eq!(read, model);
+    }
+}
