@@ -1,0 +1,317 @@
+//! Every path against the plain bytes, over sockets that take little at a time; the ladder; files that are cut short.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use pagelog_os::MappedFile;
+use pagelog_transfer::{
+    Path, Paths, Progress, Region, Rope, SEND_FILE_SIZE_MIN, SEND_SIZE_MAX, SendError, Sender,
+};
+use proptest::prelude::*;
+use rustix::fs::OFlags;
+use rustix::net::sockopt;
+
+const FILE_SIZE: usize = 300_000;
+
+struct Files(Vec<(Arc<MappedFile>, Vec<u8>)>);
+
+impl Files {
+    fn new(count: usize) -> Files {
+        Files((0..count).map(file).collect())
+    }
+}
+
+fn file(seed: usize) -> (Arc<MappedFile>, Vec<u8>) {
+    let bytes: Vec<u8> = (0..FILE_SIZE)
+        .map(|at| (at.wrapping_mul(31 + seed) >> 3) as u8)
+        .collect();
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&bytes).unwrap();
+    (Arc::new(MappedFile::new(file).unwrap()), bytes)
+}
+
+/// A connected pair, both ends non-blocking, whose buffers hold next to nothing.
+fn narrow_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    sockopt::set_socket_recv_buffer_size(&listener, 2_048).unwrap();
+    let sending = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (receiving, _) = listener.accept().unwrap();
+    sockopt::set_socket_send_buffer_size(&sending, 2_048).unwrap();
+    for socket in [&sending, &receiving] {
+        socket.set_nodelay(true).unwrap();
+        socket.set_nonblocking(true).unwrap();
+    }
+    (sending, receiving)
+}
+
+/// Reads what has arrived, at most `limit` bytes; 0 when there is nothing now.
+fn take(socket: &mut TcpStream, limit: usize, into: &mut Vec<u8>) -> usize {
+    let mut buffer = vec![0; limit];
+    match socket.read(&mut buffer) {
+        Ok(size) => {
+            into.extend_from_slice(&buffer[..size]);
+            size
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Sends `rope` while reading it in portions of the given sizes; `between` runs after each call of the sender.
+fn exchange(
+    rope: Rope,
+    paths: &mut Paths,
+    reads: &[usize],
+    mut between: impl FnMut(&TcpStream, u64),
+) -> Result<Vec<u8>, SendError> {
+    let (sending, mut receiving) = narrow_pair();
+    let size = rope.len() as usize;
+    let mut sender = Sender::new(rope);
+    let mut seen = Vec::new();
+    let mut reads = reads.iter().cycle();
+    loop {
+        let progress = sender.send(sending.as_fd(), paths)?;
+        between(&sending, sender.size());
+        take(&mut receiving, *reads.next().unwrap(), &mut seen);
+        if progress == Progress::Done {
+            break;
+        }
+    }
+    assert_eq!(
+        (sender.size(), sender.owned_size(), sender.count()),
+        (0, 0, 0)
+    );
+    while seen.len() < size {
+        take(&mut receiving, 65_536, &mut seen);
+    }
+    assert_eq!(
+        take(&mut receiving, 1, &mut seen),
+        0,
+        "more was sent than the rope holds"
+    );
+    Ok(seen)
+}
+
+fn all_paths() -> [Paths; 4] {
+    [
+        Paths::new(),
+        Paths::only(Path::Reference),
+        Paths::only(Path::Gather),
+        Paths::only(Path::SendFile),
+    ]
+}
+
+/// A rope and the bytes it stands for. Sizes below 1,000 are common, those around the break-even happen.
+fn rope_of(files: &Files, pieces: &[(usize, usize, usize)]) -> (Rope, Vec<u8>) {
+    let (mut rope, mut plain) = (Rope::new(), Vec::new());
+    for &(kind, at, size) in pieces {
+        match files.0.get(kind) {
+            Some((file, bytes)) => {
+                let size = size.min(FILE_SIZE - at);
+                rope.push_region(Region::new(Arc::clone(file), at as u64, size as u64));
+                plain.extend_from_slice(&bytes[at..at + size]);
+            }
+            None => {
+                let bytes = vec![at as u8; size % 400];
+                plain.extend_from_slice(&bytes);
+                rope.push_bytes(bytes);
+            }
+        }
+    }
+    (rope, plain)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn every_path_sends_what_the_rope_says(
+        pieces in prop::collection::vec((0..5usize, 0..FILE_SIZE, prop_oneof![4 => 0..1_000usize, 1 => 0..150_000usize]), 0..20),
+        reads in prop::collection::vec(1..20_000usize, 1..8),
+    ) {
+        let files = Files::new(3);
+        let (rope, plain) = rope_of(&files, &pieces);
+        prop_assert_eq!(&rope.read_all().unwrap(), &plain);
+        for mut paths in all_paths() {
+            let seen = exchange(rope.clone(), &mut paths, &reads, |_, _| {}).unwrap();
+            prop_assert!(seen == plain, "{:?}", paths);
+            let counters = paths.counters();
+            prop_assert_eq!(counters.reference.bytes + counters.gather.bytes + counters.send_file.bytes, rope.len());
+            prop_assert_eq!(counters.owned_bytes, rope.owned_size());
+            prop_assert_eq!(counters.copied_bytes, counters.reference.bytes);
+            prop_assert_eq!(counters.refusals, 0);
+        }
+    }
+
+    #[test]
+    fn a_refused_sendfile_hands_over_at_the_byte_where_it_stood(
+        pieces in prop::collection::vec((0..5usize, 0..FILE_SIZE, 0..150_000usize), 1..8),
+        refuse_at in 0.0..1.0f64,
+    ) {
+        let files = Files::new(3);
+        let (rope, plain) = rope_of(&files, &pieces);
+        let refuse_below = (rope.len() as f64 * refuse_at) as u64;
+        let mut paths = Paths::only(Path::SendFile);
+        let seen = exchange(rope, &mut paths, &[5_000], |socket, left| {
+            if left <= refuse_below {
+                // The kernel refuses to splice into what is open for appending: EINVAL, sendfile(2).
+                rustix::fs::fcntl_setfl(socket, OFlags::NONBLOCK | OFlags::APPEND).unwrap();
+            }
+        }).unwrap();
+        prop_assert!(seen == plain);
+        prop_assert!(paths.counters().refusals <= 1);
+        prop_assert_eq!(paths.counters().copied_bytes, 0);
+    }
+}
+
+#[test]
+fn long_runs_go_by_sendfile_and_short_ones_are_gathered_and_none_is_copied() {
+    let (file, bytes) = file(1);
+    let mut rope = Rope::new();
+    for at in 0..100 {
+        rope.push_bytes(vec![1; 20]);
+        rope.push_region(Region::new(Arc::clone(&file), at * 2_000, 1_000));
+    }
+    rope.push_bytes(vec![2; 30]);
+    rope.push_region(Region::new(Arc::clone(&file), 10, SEND_FILE_SIZE_MIN));
+    let (sending, mut receiving) = narrow_pair();
+    sockopt::set_socket_send_buffer_size(&sending, 1 << 20).unwrap();
+
+    let mut paths = Paths::new();
+    let mut sender = Sender::new(rope);
+    let mut seen = Vec::new();
+    while sender.send(sending.as_fd(), &mut paths).unwrap() != Progress::Done {
+        take(&mut receiving, 65_536, &mut seen);
+    }
+    let counters = paths.counters();
+    assert_eq!(counters.gather.bytes, 100 * 1_020 + 30);
+    assert_eq!(counters.send_file.bytes, SEND_FILE_SIZE_MIN);
+    assert_eq!((counters.copied_bytes, counters.reference.calls), (0, 0));
+    assert!(counters.gather.calls <= 3, "{counters:?}");
+    assert!(!bytes.is_empty());
+}
+
+#[test]
+fn a_refusal_is_remembered() {
+    let (file, bytes) = file(2);
+    let (sending, mut receiving) = narrow_pair();
+    rustix::fs::fcntl_setfl(&sending, OFlags::NONBLOCK | OFlags::APPEND).unwrap();
+    let mut paths = Paths::only(Path::SendFile);
+    for _ in 0..3 {
+        let rope = Rope::from(Region::new(Arc::clone(&file), 7, 500));
+        assert_eq!(
+            Sender::new(rope).send(sending.as_fd(), &mut paths).unwrap(),
+            Progress::Done
+        );
+    }
+    assert_eq!(
+        (paths.counters().refusals, paths.counters().send_file.calls),
+        (1, 1)
+    );
+    assert_eq!(paths.counters().gather.bytes, 1_500);
+    let mut seen = Vec::new();
+    while seen.len() < 1_500 {
+        take(&mut receiving, 4_096, &mut seen);
+    }
+    assert_eq!(seen, bytes[7..507].repeat(3));
+}
+
+#[test]
+fn one_call_moves_a_bounded_part() {
+    let (sending, receiving) = std::os::unix::net::UnixStream::pair().unwrap();
+    sending.set_nonblocking(true).unwrap();
+    sockopt::set_socket_send_buffer_size(&sending, 1 << 20).unwrap();
+    let mut sender = Sender::new(Rope::from(vec![5; 3 * SEND_SIZE_MAX as usize]));
+    let reader = std::thread::spawn(move || io::copy(&mut &receiving, &mut io::sink()).unwrap());
+    let mut left = sender.size();
+    loop {
+        let progress = sender.send(sending.as_fd(), &mut Paths::new()).unwrap();
+        assert!(left - sender.size() <= SEND_SIZE_MAX);
+        left = sender.size();
+        if progress == Progress::Done {
+            break;
+        }
+    }
+    drop(sending);
+    assert_eq!(reader.join().unwrap(), 3 * SEND_SIZE_MAX);
+}
+
+#[test]
+fn a_file_that_became_shorter_is_an_error_by_every_path() {
+    for mut paths in all_paths() {
+        let (file, bytes) = file(3);
+        let mut rope = Rope::from(vec![1; 100]);
+        rope.push_region(Region::new(Arc::clone(&file), 0, FILE_SIZE as u64));
+        let mut cut = false;
+        let result = exchange(rope, &mut paths, &[30_000], |_, left| {
+            if left < 200_000 && !cut {
+                cut = true;
+                let name = format!(
+                    "/proc/self/fd/{}",
+                    std::os::fd::AsRawFd::as_raw_fd(file.file())
+                );
+                let writable = std::fs::OpenOptions::new().write(true).open(name).unwrap();
+                writable.set_len(200_704).unwrap();
+            }
+        });
+        match result {
+            Err(SendError::FileShort { at, size }) => {
+                assert_eq!(
+                    (at, size),
+                    (200_704, FILE_SIZE as u64 - 200_704),
+                    "{paths:?}"
+                );
+            }
+            other => panic!("{paths:?}: {:?}", other.map(|bytes| bytes.len())),
+        }
+        assert!(cut && !bytes.is_empty());
+    }
+}
+
+#[test]
+fn a_region_that_the_file_never_had_is_an_error() {
+    for mut paths in all_paths() {
+        for (at, size) in [
+            (FILE_SIZE as u64, 1),
+            (u64::MAX - 3, 3),
+            (1 << 62, 70_000),
+            (u64::MAX, u64::MAX),
+        ] {
+            let (file, _) = file(4);
+            let (sending, _receiving) = narrow_pair();
+            let result = Sender::new(Rope::from(Region::new(file, at, size)))
+                .send(sending.as_fd(), &mut paths);
+            assert!(
+                matches!(
+                    result,
+                    Err(SendError::FileShort { .. } | SendError::File { .. })
+                ),
+                "{paths:?} {result:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_is_gone_is_an_error() {
+    let (file, _) = file(5);
+    for mut paths in all_paths() {
+        let (sending, receiving) = narrow_pair();
+        drop(receiving);
+        let mut sender = Sender::new(Rope::from(Region::new(
+            Arc::clone(&file),
+            0,
+            FILE_SIZE as u64,
+        )));
+        let error = loop {
+            match sender.send(sending.as_fd(), &mut paths) {
+                Ok(Progress::Done) => panic!("nobody took the bytes"),
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, SendError::Socket(_)), "{error:?}");
+    }
+}
