@@ -1,0 +1,200 @@
+//! Storage over a real directory, held by one process at a time.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pagelog_os::file::{self, LockError};
+
+use crate::disk_file::DiskFile;
+use crate::{Storage, StorageFile};
+
+/// The name of the file whose lock says that the directory is in use, and whose text is the
+/// holder's process id. It stays when the holder is gone; only the lock counts.
+pub const LOCK_NAME: &str = "pagelog.lock";
+
+/// A data directory, locked against every other opener for the life of this value, of this process
+/// too. The lock ends with the process, however it ends.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    /// Holds the lock by being open.
+    _lock: File,
+}
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// Another opener holds it.
+    #[error(
+        "the data directory {} is in use by {}: stop that process or choose another directory",
+        path.display(), holder(*pid)
+    )]
+    Held {
+        /// The directory.
+        path: PathBuf,
+        /// The holder's process id; `None` when it has not written it yet.
+        pid: Option<u32>,
+    },
+    /// The file system refused.
+    #[error("cannot {action} {}: {error}", path.display())]
+    Io {
+        /// What was tried, a verb.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        error: io::Error,
+    },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(
+        || "another process".to_owned(),
+        |pid| format!("process {pid}"),
+    )
+}
+
+impl Directory {
+    /// Opens the directory `path`, making it (and its parents) if it is not there, and locks it.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError`].
+    pub fn open(path: impl Into<PathBuf>) -> Result<Directory, DirectoryError> {
+        let path = path.into();
+        make(&path)?;
+        let lock = lock(&path)?;
+        Ok(Directory { path, _lock: lock })
+    }
+
+    /// The path, as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn open_options() -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options
+    }
+}
+
+/// Makes the directory and sees that its name survives power loss.
+fn make(path: &Path) -> Result<(), DirectoryError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let failed = |action, path: &Path| {
+        let path = path.to_path_buf();
+        move |error| DirectoryError::Io {
+            action,
+            path,
+            error,
+        }
+    };
+    fs::create_dir_all(path).map_err(failed("create the data directory", path))?;
+    // Each parent may be as new as the directory itself.
+    for parent in path.ancestors().skip(1) {
+        let parent = if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        };
+        match file::sync_directory(parent) {
+            Ok(()) => {}
+            // A parent that we may pass through but not read is not one that we made.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(failed("sync the directory", parent)(error)),
+        }
+    }
+    Ok(())
+}
+
+fn lock(directory: &Path) -> Result<File, DirectoryError> {
+    let path = directory.join(LOCK_NAME);
+    let failed = |action| {
+        let path = path.clone();
+        move |error| DirectoryError::Io {
+            action,
+            path,
+            error,
+        }
+    };
+    let mut lock = Directory::open_options()
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(failed("open the lock file"))?;
+    match file::lock_exclusive(&lock) {
+        Ok(()) => {}
+        Err(LockError::Held) => {
+            let pid = pid_in(&mut lock);
+            return Err(DirectoryError::Held {
+                path: directory.to_path_buf(),
+                pid,
+            });
+        }
+        Err(LockError::Io(error)) => return Err(failed("lock")(error)),
+    }
+    write_pid(&mut lock).map_err(failed("write the process id to"))?;
+    Ok(lock)
+}
+
+/// The process id in a lock file that someone else wrote, and may be writing now.
+fn pid_in(lock: &mut File) -> Option<u32> {
+    const DIGITS_MAX: u64 = 16;
+    let mut text = String::new();
+    lock.take(DIGITS_MAX).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn write_pid(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    lock.write_all(format!("{}\n", std::process::id()).as_bytes())
+}
+
+impl Storage for Directory {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            // A name that is not UTF-8 is none of ours.
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn StorageFile>> {
+        let path = self.path.join(name);
+        let file = Self::open_options().create_new(true).open(&path)?;
+        match file::allocate(&file, size).and_then(|()| file.sync_all()) {
+            Ok(()) => Ok(Arc::new(DiskFile::new(file))),
+            Err(error) => {
+                // The blocks it did get are wanted by others; the caller hears of the first error.
+                let _ = fs::remove_file(&path);
+                Err(error)
+            }
+        }
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        let file = Self::open_options().open(self.path.join(name))?;
+        Ok(Arc::new(DiskFile::new(file)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        file::sync_directory(&self.path)
+    }
+}

@@ -1,0 +1,66 @@
+//! A file of a [`Directory`](crate::Directory).
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use pagelog_os::{Advice, MappedFile, Mapping, file};
+
+use crate::StorageFile;
+
+/// An open file of the file system: each method is one call of the operating system, or two.
+#[derive(Debug)]
+pub(crate) struct DiskFile {
+    file: File,
+}
+
+impl DiskFile {
+    /// `file` is open for reading and writing.
+    pub(crate) fn new(file: File) -> DiskFile {
+        DiskFile { file }
+    }
+}
+
+impl StorageFile for DiskFile {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        file::read_at(&self.file, at, into)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize> {
+        file::write_at(&self.file, at, bytes)
+    }
+
+    fn write_gather_at(
+        &self,
+        at: u64,
+        memory: &Mapping,
+        ranges: &[Range<usize>],
+    ) -> io::Result<usize> {
+        file::write_gather_at(&self.file, at, memory, ranges)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        file::sync_data(&self.file)
+    }
+
+    fn next_data(&self, at: u64) -> io::Result<Option<u64>> {
+        file::next_data(&self.file, at)
+    }
+
+    fn view(&self) -> io::Result<Arc<MappedFile>> {
+        Ok(Arc::new(MappedFile::new(self.file.try_clone()?)?))
+    }
+
+    fn map_for_append(&self) -> io::Result<Mapping> {
+        let size = usize::try_from(self.size()?)
+            .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let mapping = Mapping::shared(&self.file, size)?;
+        mapping.advise(0..size, Advice::Random)?;
+        Ok(mapping)
+    }
+}

@@ -1,0 +1,135 @@
+//! The seam to the disk: what a log needs of files, and nothing else.
+//!
+//! `dyn` is paid once per file operation, never per byte. The contract on each method is what the
+//! log's durability rests on; an implementation that breaks it loses data.
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use pagelog_os::{MappedFile, Mapping};
+
+/// One open file of fixed size. Every method may be called from any thread at any time.
+pub trait StorageFile: Send + Sync + Debug {
+    /// The size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Reads at byte `at` of the file; the count may be less than asked, and is 0 at the end only.
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives; a bad sector is an error here and no signal.
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes at byte `at`; the count may be less than asked. What is written is seen by
+    /// [`StorageFile::read_at`], by every view and by every mapping at once, survives the death of
+    /// the process, and survives power loss only after [`StorageFile::sync_data`].
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives.
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize>;
+
+    /// As [`StorageFile::write_at`] for `ranges` of `memory`, one behind the other; the count may
+    /// be less than their sum, and is when there are more ranges than one call takes (1024).
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives.
+    ///
+    /// # Panics
+    ///
+    /// When a range lies outside `memory`.
+    fn write_gather_at(
+        &self,
+        at: u64,
+        memory: &Mapping,
+        ranges: &[Range<usize>],
+    ) -> io::Result<usize>;
+
+    /// Returns when every write, and every store through a mapping, that ended before the call
+    /// survives power loss.
+    ///
+    /// # Errors
+    ///
+    /// After an error it is not known which writes survive, and a later success does not tell: a
+    /// failed sync is final for its caller.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// The first byte at or after `at` that was ever written; `None` when there is none up to the
+    /// end. May name an earlier byte than that, never a later one.
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives.
+    fn next_data(&self, at: u64) -> io::Result<Option<u64>>;
+
+    /// The file for readers: a descriptor and a read-only mapping of the whole of it, which stay
+    /// valid when the file is removed.
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives.
+    fn view(&self) -> io::Result<Arc<MappedFile>>;
+
+    /// A mapping for an appender: shared, writable, and advised for random access before the first
+    /// touch, so that a store dirties one page and not a large folio.
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives.
+    fn map_for_append(&self) -> io::Result<Mapping>;
+}
+
+/// A place of named files.
+pub trait Storage: Send + Sync + Debug {
+    /// The names of all files, in no order; also of files that are none of the log's.
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Makes a file of `size` bytes of zeros. When this returns, its blocks are allocated in full,
+    /// so that no later write needs one, and its size and blocks survive power loss; its name does
+    /// so only after [`Storage::sync_directory`].
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists`; `StorageFull`. A file that could not be completed is removed if it can be.
+    fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn StorageFile>>;
+
+    /// Opens a file for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, and what else the storage gives.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn StorageFile>>;
+
+    /// Renames a file, in the place of the file `to` if there is one. Survives power loss only after
+    /// [`Storage::sync_directory`]; until then it has happened or not, and nothing between.
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a name; whoever has the file open keeps it.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, and what else the storage gives.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Returns when every create, rename and remove that ended before the call survives power loss.
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives.
+    fn sync_directory(&self) -> io::Result<()>;
+}
