@@ -1,0 +1,45 @@
+//! The bytes of Kafka's requests and responses, in both directions and both encodings, and nothing about what they mean.
+//!
+//! Layers: [`Reader`] and [`Writer`] know integers, strings, arrays and tag buffers; [`Field`] makes one trait of them; the
+//! `message!` schema makes structs with version ranges; [`frame`] adds sizes and headers. Requests that carry much ([`produce`],
+//! [`fetch`]) borrow from the frame, and the Fetch answer is laid round the records without touching them ([`fetch_answer`]).
+//!
+//! Nothing here allocates by a number from the wire that it has not compared with the bytes that are there.
+
+mod api;
+pub mod api_versions;
+mod error;
+mod error_code;
+pub mod fetch;
+pub mod fetch_answer;
+mod field;
+pub mod frame;
+pub mod metadata;
+pub mod produce;
+mod reader;
+mod schema;
+pub mod varint;
+mod writer;
+
+pub use api::ApiKey;
+pub use api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+pub use error::DecodeError;
+pub use error_code::ErrorCode;
+pub use fetch::{FetchRequest, FetchResponse};
+pub use field::Field;
+pub use frame::{
+    Request, RequestHeader, Response, decode_response, encode_request, encode_response,
+};
+pub use metadata::{MetadataRequest, MetadataResponse};
+pub use produce::{ProduceRequest, ProduceResponse};
+pub use reader::{ELEMENTS_MAX, Reader};
+pub use writer::Writer;
+
+/// How strings, arrays and optional fields are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Lengths of fixed size, no optional fields.
+    Classic,
+    /// Compact lengths, and a tag buffer at the end of every struct (KIP-482).
+    Flexible,
+}
