@@ -8,13 +8,19 @@
 
 mod api;
 pub mod api_versions;
+pub mod create_topics;
+pub mod delete_topics;
 mod error;
 mod error_code;
 pub mod fetch;
 pub mod fetch_answer;
 mod field;
+pub mod find_coordinator;
 pub mod frame;
+pub mod init_producer_id;
+pub mod list_offsets;
 pub mod metadata;
+pub mod offset_for_leader_epoch;
 pub mod produce;
 mod reader;
 mod schema;
@@ -23,14 +29,20 @@ mod writer;
 
 pub use api::ApiKey;
 pub use api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+pub use create_topics::{CreateTopicsRequest, CreateTopicsResponse};
+pub use delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
 pub use error::DecodeError;
 pub use error_code::ErrorCode;
 pub use fetch::{FetchRequest, FetchResponse};
 pub use field::Field;
+pub use find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 pub use frame::{
     Request, RequestHeader, Response, decode_response, encode_request, encode_response,
 };
+pub use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+pub use list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 pub use metadata::{MetadataRequest, MetadataResponse};
+pub use offset_for_leader_epoch::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 pub use produce::{ProduceRequest, ProduceResponse};
 pub use reader::{ELEMENTS_MAX, Reader};
 pub use writer::Writer;
