@@ -1,1 +1,73 @@
 //! One ordered log of entries over segment files: append, read, replay, recover, index.
+//!
+//! Streams of records share one log, so appending and syncing cost the same for one stream or for a hundred thousand. The log starts no thread,
+//! opens no socket and decides no sync: [`SyncSide`] does what its holder (the `pagelog-flush` crate, or your own loop) decides.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use pagelog_commit_log::{Log, LogOptions, NewEntry, Offset, Opened, Producer, Route, StreamId};
+//! use pagelog_segment::Directory;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! let storage = Arc::new(Directory::open(directory.path())?);
+//! let options = LogOptions {
+//!     segment_size: 1 << 20,
+//!     route: Route::Staged { ring_size: 1 << 20 },
+//!     payload_size_max: 1 << 16,
+//! };
+//! let Opened { log, mut sync, .. } = Log::open(storage, options, &mut |_| Ok(()))?;
+//!
+//! let stream = log.stream(StreamId(1));
+//! let appended = log.append(&stream, &NewEntry {
+//!     count: 1,
+//!     append_time_ms: 0,
+//!     record_time_max_ms: 0,
+//!     producer: Producer::NONE,
+//!     head: &[],
+//!     body: b"the first record",
+//!     patch: |_, _| {},
+//! })?;
+//! sync.write()?;
+//! sync.sync()?;
+//! assert!(log.durable().get() >= appended.end);
+//!
+//! let found = log.read(&stream, Offset(0), log.durable().get(), 1024, true);
+//! let mut payload = vec![0; found[0].size as usize];
+//! pagelog_os::file::read_exact_at(found[0].file.file(), &mut payload, found[0].at)?;
+//! assert_eq!(payload, b"the first record");
+//! # Ok(())
+//! # }
+//! ```
+
+mod append;
+mod control;
+mod error;
+mod log;
+mod meta;
+mod open;
+mod options;
+mod read;
+mod recover;
+mod ring;
+mod scan;
+mod stream;
+mod sync;
+mod tail;
+mod watermark;
+mod whole;
+
+pub use append::{Appended, Assigned, HEAD_SIZE_MAX, NewEntry};
+pub use error::{AppendError, Busy, LogFailure, OpenError};
+pub use log::Log;
+pub use meta::MetaError;
+pub use open::Opened;
+pub use options::{LogOptions, OptionsError, Route};
+pub use pagelog_record::{Epoch, Header, Kind, Offset, Producer, StreamId};
+pub use pagelog_segment::Position;
+pub use read::Payload;
+pub use recover::{Entry, Recovery, Replay};
+pub use scan::NotWhole;
+pub use stream::{Bounds, Stream};
+pub use sync::{Counters, SyncSide, Waker};
+pub use watermark::{Subscription, WaitOutcome, Watermark};

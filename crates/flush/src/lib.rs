@@ -1,1 +1,44 @@
-//! When bytes become durable: group commit, interval flush, the durable watermark.
+//! When bytes become durable: group commit or interval flush, on a thread of its own.
+//!
+//! A [`Policy`] is a promise about what survives. [`Flush`] takes the one side of a log that can keep it, and is so the only one that says *durable*.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use pagelog_commit_log::{Log, LogOptions, NewEntry, Producer, Route, StreamId, WaitOutcome};
+//! use pagelog_flush::{Flush, Policy};
+//! use pagelog_segment::Directory;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! let options = LogOptions {
+//!     segment_size: 1 << 20,
+//!     route: Route::Staged { ring_size: 1 << 20 },
+//!     payload_size_max: 1 << 16,
+//! };
+//! let storage = Arc::new(Directory::open(directory.path())?);
+//! let opened = Log::open(storage, options, &mut |_| Ok(()))?;
+//! let log = opened.log;
+//! let flush = Flush::start(opened.sync, Policy::Sync)?;
+//!
+//! let stream = log.stream(StreamId(1));
+//! let appended = log.append(&stream, &NewEntry {
+//!     count: 1,
+//!     append_time_ms: 0,
+//!     record_time_max_ms: 0,
+//!     producer: Producer::NONE,
+//!     head: &[],
+//!     body: b"survives a power cut",
+//!     patch: |_, _| {},
+//! })?;
+//! assert_eq!(log.durable().wait(appended.end, None), WaitOutcome::Reached);
+//! let report = flush.stop()?;
+//! assert!(report.counters.syncs > 0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod flush;
+mod policy;
+
+pub use flush::{Flush, Report, StartError};
+pub use policy::Policy;

@@ -1,0 +1,376 @@
+//! An entry's way to its place: reserve under the lock, fill without it, finish.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use pagelog_os::Mapping;
+use pagelog_record::{
+    ALIGNMENT, Epoch, HEADER_SIZE, Header, Kind, Offset, Producer, StreamId, entry_size,
+};
+use pagelog_segment::{NextError, Position, Segment};
+
+use crate::control::Control;
+use crate::error::{AppendError, Busy, LogFailure};
+use crate::log::Log;
+use crate::options::SEGMENT_HEAD_SIZE;
+use crate::stream::Stream;
+use crate::tail::{Reserved, Tail};
+
+/// The longest [`NewEntry::head`], in bytes.
+pub const HEAD_SIZE_MAX: usize = 128;
+
+/// An entry to be appended.
+pub struct NewEntry<'a> {
+    /// How many offsets it takes.
+    pub count: u32,
+    /// The caller's clock, in milliseconds since 1970.
+    pub append_time_ms: i64,
+    /// The highest time of a record in it, in milliseconds since 1970; −1 for none.
+    pub record_time_max_ms: i64,
+    /// Who wrote it.
+    pub producer: Producer,
+    /// The payload's first bytes, at most [`HEAD_SIZE_MAX`] of them: they are copied and given to `patch` before they are stored.
+    pub head: &'a [u8],
+    /// The rest of the payload, stored as it is.
+    pub body: &'a [u8],
+    /// Fills in what only the log knows.
+    pub patch: fn(Assigned, &mut [u8]),
+}
+
+/// What the log gives to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// The offset of its first record.
+    pub base_offset: Offset,
+    /// The opening of the log that takes it.
+    pub epoch: Epoch,
+}
+
+/// An entry that has its place. It is readable, written and durable when the log's marks have reached `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Where the entry lies.
+    pub position: Position,
+    /// Where it ends: what to wait for.
+    pub end: Position,
+    /// The offset of its first record.
+    pub base_offset: Offset,
+}
+
+impl Log {
+    /// Appends an entry to a stream. Never waits: not for the disk, not for a file.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Busy`] when there is no room yet, [`AppendError::NoSpace`] when the disk is full, and when the log is closed or has failed.
+    pub fn append(&self, stream: &Stream, new: &NewEntry<'_>) -> Result<Appended, AppendError> {
+        let payload_size = self.checked_size(new)?;
+        let (number, reserved, base_offset) = {
+            let mut tail = self.tail();
+            let (number, reserved) = self.reserve(&mut tail, entry_size(payload_size))?;
+            let time = new.record_time_max_ms;
+            let base_offset = stream.take(reserved.position, payload_size, new.count, time);
+            (number, reserved, base_offset)
+        };
+        let header = Header {
+            kind: Kind::Data,
+            payload_size,
+            base_offset,
+            append_time_ms: new.append_time_ms,
+            record_time_max_ms: new.record_time_max_ms,
+            stream: stream.id(),
+            count: new.count,
+            producer: new.producer,
+            ..self.blank(reserved.position)
+        };
+        let mut head = [0; HEAD_SIZE_MAX];
+        let head = &mut head[..new.head.len()];
+        head.copy_from_slice(new.head);
+        let assigned = Assigned {
+            base_offset,
+            epoch: self.epoch(),
+        };
+        (new.patch)(assigned, head);
+        self.fill(&Filling { log: self, number, reserved }, &header, &[head, new.body])?;
+        Ok(Appended {
+            position: Position(reserved.position),
+            end: Position(reserved.end),
+            base_offset,
+        })
+    }
+
+    /// Appends an entry of the store's own to the log. Its first byte is its type, 16 or more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::append`].
+    ///
+    /// # Panics
+    ///
+    /// When the type is one of the log's, or there is none.
+    pub fn append_control(&self, payload: &[u8], time_ms: i64) -> Result<Appended, AppendError> {
+        let kind = payload.first();
+        assert!(
+            kind.is_some_and(|kind| *kind >= Control::STORE_MIN),
+            "a control entry of the store begins with a type of its own, not with {kind:?}"
+        );
+        let max = self.options().payload_size_max;
+        let too_large = AppendError::TooLarge {
+            size: payload.len() as u64,
+            max,
+        };
+        let payload_size = u32::try_from(payload.len()).map_err(|_| too_large.clone())?;
+        if payload_size > max {
+            return Err(too_large);
+        }
+        self.append_own(payload, time_ms)
+    }
+
+    /// Blocks until what an appender was refused for may be there, or for `timeout`. Not for threads that serve sockets.
+    pub fn wait_room(&self, busy: Busy, timeout: Duration) {
+        match busy {
+            Busy::Ring => {
+                let tail = self.tail();
+                if self.failure().is_none() {
+                    let woken = self.room().wait_timeout(tail, timeout);
+                    drop(woken.unwrap_or_else(PoisonError::into_inner));
+                }
+            }
+            // Whether it came or failed, the next attempt says so.
+            Busy::Segment => drop(self.segments().wait_next(timeout)),
+        }
+    }
+
+    /// Appends a control entry of any type.
+    pub(crate) fn append_own(&self, payload: &[u8], time_ms: i64) -> Result<Appended, AppendError> {
+        let payload_size = payload.len() as u32;
+        let (number, reserved) = self.reserve(&mut self.tail(), entry_size(payload_size))?;
+        let header = Header {
+            payload_size,
+            append_time_ms: time_ms,
+            ..self.blank(reserved.position)
+        };
+        self.fill(&Filling { log: self, number, reserved }, &header, &[payload])?;
+        Ok(Appended {
+            position: Position(reserved.position),
+            end: Position(reserved.end),
+            base_offset: Offset(0),
+        })
+    }
+
+    fn checked_size(&self, new: &NewEntry<'_>) -> Result<u32, AppendError> {
+        assert!(
+            new.head.len() <= HEAD_SIZE_MAX,
+            "the head of a payload has at most {HEAD_SIZE_MAX} bytes, not {}",
+            new.head.len()
+        );
+        let max = self.options().payload_size_max;
+        let size = new.head.len() as u64 + new.body.len() as u64;
+        match u32::try_from(size) {
+            Ok(size) if size <= max => Ok(size),
+            _ => Err(AppendError::TooLarge { size, max }),
+        }
+    }
+
+    /// A header of this opening with nothing in it yet.
+    fn blank(&self, position: u64) -> Header {
+        Header {
+            kind: Kind::Control,
+            payload_size: 0,
+            position,
+            durable: self.durable().get().0,
+            base_offset: Offset(0),
+            append_time_ms: 0,
+            record_time_max_ms: -1,
+            stream: StreamId::CONTROL,
+            count: 0,
+            epoch: self.epoch(),
+            producer: Producer::NONE,
+        }
+    }
+
+    fn reserve(&self, tail: &mut Tail, size: u64) -> Result<(u64, Reserved), AppendError> {
+        if let Some(failure) = self.failure() {
+            return Err(AppendError::Failed(failure));
+        }
+        if tail.closed {
+            return Err(AppendError::Closed);
+        }
+        if !tail.fits(size) {
+            self.roll(tail, size)?;
+        }
+        let end = tail.position + size;
+        tail.reserve(size, end).ok_or(AppendError::Busy(Busy::Ring))
+    }
+
+    /// Fills the rest of the segment and goes on in the next, which has been made ahead.
+    fn roll(&self, tail: &mut Tail, size: u64) -> Result<(), AppendError> {
+        if !tail.has_room_for_roll(size) {
+            return Err(AppendError::Busy(Busy::Ring));
+        }
+        let next = self.next_segment(&tail.segment)?;
+        let left = tail.segment.end().0 - tail.position;
+        if left >= HEADER_SIZE as u64 {
+            let header = Header {
+                kind: Kind::Filler,
+                payload_size: (left - HEADER_SIZE as u64) as u32,
+                ..self.blank(tail.position)
+            };
+            let end = tail.segment.end().0;
+            self.append_locked(tail, &header, HEADER_SIZE as u64, end, &[])?;
+        }
+        tail.segment = next;
+        tail.position = tail.segment.base().0;
+        self.begin_segment(tail)
+    }
+
+    /// Writes the first entry of the tail's segment, which names its size.
+    pub(crate) fn begin_segment(&self, tail: &mut Tail) -> Result<(), AppendError> {
+        let payload = Control::segment_head(tail.segment.size());
+        let header = Header {
+            payload_size: payload.len() as u32,
+            ..self.blank(tail.position)
+        };
+        let end = tail.position + SEGMENT_HEAD_SIZE;
+        self.append_locked(tail, &header, SEGMENT_HEAD_SIZE, end, &payload)
+    }
+
+    fn next_segment(&self, last: &Segment) -> Result<Arc<Segment>, AppendError> {
+        // Segments that hold only what a crash cut off are there already.
+        if let Some(next) = self.segments().find(last.end()) {
+            return Ok(next);
+        }
+        self.segments().take_next().map_err(|error| match error {
+            NextError::NotReady => AppendError::Busy(Busy::Segment),
+            NextError::Failed(source) => AppendError::NoSpace(source),
+        })
+    }
+
+    /// A small entry, filled while the lock is held: the room for it was looked at before.
+    fn append_locked(
+        &self,
+        tail: &mut Tail,
+        header: &Header,
+        size: u64,
+        end: u64,
+        payload: &[u8],
+    ) -> Result<(), AppendError> {
+        let reserved = tail.reserve(size, end);
+        let (number, reserved) = reserved.ok_or(AppendError::Busy(Busy::Ring))?;
+        let parts: &[&[u8]] = if payload.is_empty() { &[] } else { &[payload] };
+        self.store(&tail.segment, &reserved, header, parts)
+            .map_err(|failure| AppendError::Failed(self.fail(failure)))?;
+        self.finish_locked(tail, number);
+        Ok(())
+    }
+
+    fn fill(&self, filling: &Filling<'_>, header: &Header, payload: &[&[u8]]) -> Result<(), AppendError> {
+        let reserved = &filling.reserved;
+        let segment = match reserved.place {
+            Some(_) => None,
+            None => self.segments().find(Position(reserved.position)),
+        };
+        let stored = match &segment {
+            Some(segment) => self.store(segment, reserved, header, payload),
+            None => self.stage(reserved, header, payload),
+        };
+        match stored {
+            Ok(()) => {
+                filling.finish();
+                Ok(())
+            }
+            Err(failure) => Err(AppendError::Failed(self.fail(failure))),
+        }
+    }
+
+    /// Puts the entry into its place: of the ring if it has one there, else of the mapped segment.
+    fn store(
+        &self,
+        segment: &Segment,
+        reserved: &Reserved,
+        header: &Header,
+        payload: &[&[u8]],
+    ) -> Result<(), LogFailure> {
+        if reserved.place.is_some() {
+            return self.stage(reserved, header, payload);
+        }
+        let at = reserved.position - segment.base().0;
+        let file = || segment.file_name();
+        let memory = segment.append_mapping().map_err(|source| LogFailure::Map {
+            file: file(),
+            source,
+        })?;
+        let sealed = self.seed().seal(header, payload);
+        copy(memory, at as usize, &sealed, payload).map_err(|fault| LogFailure::Fault {
+            file: file(),
+            at,
+            fault,
+        })
+    }
+
+    fn stage(&self, reserved: &Reserved, header: &Header, payload: &[&[u8]]) -> Result<(), LogFailure> {
+        let (Some(place), Some(ring)) = (reserved.place, self.ring()) else {
+            return Err(LogFailure::Abandoned {
+                position: Position(reserved.position),
+            });
+        };
+        let sealed = self.seed().seal(header, payload);
+        copy(&ring.memory, place.at, &sealed, payload).map_err(|fault| LogFailure::Fault {
+            file: "of the staging ring".into(),
+            at: place.at as u64,
+            fault,
+        })
+    }
+
+    fn finish_locked(&self, tail: &mut Tail, number: u64) {
+        if let Some(appended) = tail.finish(number) {
+            self.publish_appended(appended);
+            if tail.ring.is_none() {
+                // A store into the mapping is in the file at once.
+                tail.drop_ready();
+                self.written().publish(appended);
+            }
+        }
+    }
+}
+
+/// A reserved place that is being filled. If its thread dies before it is, the log ends: nobody could append behind it.
+struct Filling<'a> {
+    log: &'a Log,
+    number: u64,
+    reserved: Reserved,
+}
+
+impl Filling<'_> {
+    fn finish(&self) {
+        self.log.finish_locked(&mut self.log.tail(), self.number);
+        self.log.ring_bell();
+    }
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.log.fail(LogFailure::Abandoned {
+                position: Position(self.reserved.position),
+            });
+        }
+    }
+}
+
+/// Header, payload and padding, one after the other.
+fn copy(
+    memory: &Mapping,
+    mut at: usize,
+    header: &[u8; HEADER_SIZE],
+    payload: &[&[u8]],
+) -> Result<(), pagelog_os::MemoryFault> {
+    memory.copy_in(at, header)?;
+    at += HEADER_SIZE;
+    for part in payload {
+        memory.copy_in(at, part)?;
+        at += part.len();
+    }
+    let padding = at.next_multiple_of(ALIGNMENT) - at;
+    memory.copy_in(at, &[0; ALIGNMENT][..padding])
+}

@@ -1,0 +1,218 @@
+//! The log: its parts, and how far it has come.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::thread::Thread;
+
+use pagelog_record::{Epoch, Seed, StreamId};
+use pagelog_segment::{Position, Segments};
+
+use crate::error::LogFailure;
+use crate::options::LogOptions;
+use crate::ring::Ring;
+use crate::stream::Stream;
+use crate::tail::Tail;
+use crate::watermark::Watermark;
+
+/// One ordered log of entries.
+///
+/// It starts no thread and decides no sync: what is appended becomes written and durable when the holder of the one
+/// [`crate::SyncSide`] says so.
+///
+/// The marks, from the highest down: *appended* is the end of the unbroken run of filled entries; *written* is what is in the file, which
+/// the death of this process leaves alone; *durable* is what a power cut leaves alone.
+///
+/// Lock order: the tail's lock, then a stream's. Neither is held while waiting for anything else.
+pub struct Log {
+    id: [u8; 16],
+    seed: Seed,
+    epoch: Epoch,
+    options: LogOptions,
+    segments: Segments,
+    ring: Option<Ring>,
+    tail: Mutex<Tail>,
+    room: Condvar,
+    appended: AtomicU64,
+    written: Arc<Watermark>,
+    durable: Arc<Watermark>,
+    streams: RwLock<HashMap<StreamId, Arc<Stream>>>,
+    failure: OnceLock<Arc<LogFailure>>,
+    bell: Bell,
+}
+
+/// What an opening found and made, before it becomes a [`Log`].
+pub(crate) struct Parts {
+    pub(crate) id: [u8; 16],
+    pub(crate) seed: Seed,
+    pub(crate) epoch: Epoch,
+    pub(crate) options: LogOptions,
+    pub(crate) segments: Segments,
+    pub(crate) ring: Option<Ring>,
+    pub(crate) tail: Tail,
+    pub(crate) streams: HashMap<StreamId, Arc<Stream>>,
+}
+
+/// Wakes the thread that writes and syncs, if it sleeps.
+#[derive(Default)]
+struct Bell {
+    sleeping: AtomicBool,
+    sleeper: Mutex<Option<Thread>>,
+}
+
+impl Log {
+    pub(crate) fn new(parts: Parts) -> Arc<Log> {
+        let end = Position(parts.tail.position);
+        Arc::new(Log {
+            id: parts.id,
+            seed: parts.seed,
+            epoch: parts.epoch,
+            options: parts.options,
+            segments: parts.segments,
+            ring: parts.ring,
+            tail: Mutex::new(parts.tail),
+            room: Condvar::new(),
+            appended: AtomicU64::new(end.0),
+            written: Watermark::new(end),
+            durable: Watermark::new(end),
+            streams: RwLock::new(parts.streams),
+            failure: OnceLock::new(),
+            bell: Bell::default(),
+        })
+    }
+
+    /// The log's id, a random UUID made with the log and kept for its life.
+    pub fn id(&self) -> [u8; 16] {
+        self.id
+    }
+
+    /// Which opening of the log this is; the first is 1.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The end of the unbroken run of filled entries.
+    pub fn appended(&self) -> Position {
+        Position(self.appended.load(SeqCst))
+    }
+
+    /// Everything below is in the file: it can be read, and survives the death of this process.
+    pub fn written(&self) -> &Arc<Watermark> {
+        &self.written
+    }
+
+    /// Everything below is on the disk: it survives a power cut.
+    pub fn durable(&self) -> &Arc<Watermark> {
+        &self.durable
+    }
+
+    /// What ended the log, if something did.
+    pub fn failure(&self) -> Option<Arc<LogFailure>> {
+        self.failure.get().cloned()
+    }
+
+    /// The options that the log was opened with.
+    pub fn options(&self) -> &LogOptions {
+        &self.options
+    }
+
+    /// The stream with this id, empty if the log holds nothing of it.
+    pub fn stream(&self, id: StreamId) -> Arc<Stream> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = streams.get(&id) {
+            return Arc::clone(stream);
+        }
+        drop(streams);
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(streams.entry(id).or_insert_with(|| Arc::new(Stream::new(id))))
+    }
+
+    /// Forgets a stream that will not be asked for again; its entries count for nothing.
+    pub fn forget(&self, id: StreamId) {
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = streams.remove(&id) {
+            stream.clear();
+        }
+    }
+
+    pub(crate) fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn room(&self) -> &Condvar {
+        &self.room
+    }
+
+    pub(crate) fn segments(&self) -> &Segments {
+        &self.segments
+    }
+
+    pub(crate) fn ring(&self) -> Option<&Ring> {
+        self.ring.as_ref()
+    }
+
+    pub(crate) fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
+    /// The run of filled entries goes on to `to`. Called under the tail's lock.
+    pub(crate) fn publish_appended(&self, to: Position) {
+        self.appended.store(to.0, SeqCst);
+    }
+
+    /// Ends the log: the first failure stays. Whoever waits is woken.
+    pub(crate) fn fail(&self, failure: LogFailure) -> Arc<LogFailure> {
+        let failure = Arc::clone(self.failure.get_or_init(|| {
+            tracing::error!("the log has failed and takes no more entries: {failure}");
+            Arc::new(failure)
+        }));
+        self.written.fail();
+        self.durable.fail();
+        self.room.notify_all();
+        self.ring_bell();
+        failure
+    }
+
+    /// Wakes the thread that waits in [`Log::sleep`].
+    pub(crate) fn ring_bell(&self) {
+        if self.bell.sleeping.swap(false, SeqCst) {
+            let sleeper = self.bell.sleeper.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(thread) = &*sleeper {
+                thread.unpark();
+            }
+        }
+    }
+
+    /// Lets this thread sleep until the bell rings, unless `awake` holds once the bell has been set up. May return for no reason.
+    pub(crate) fn sleep(&self, awake: impl Fn() -> bool, timeout: Option<std::time::Duration>) {
+        let me = std::thread::current();
+        {
+            let mut sleeper = self.bell.sleeper.lock().unwrap_or_else(PoisonError::into_inner);
+            if sleeper.as_ref().is_none_or(|other| other.id() != me.id()) {
+                *sleeper = Some(me);
+            }
+        }
+        self.bell.sleeping.store(true, SeqCst);
+        if !awake() {
+            match timeout {
+                Some(timeout) => std::thread::park_timeout(timeout),
+                None => std::thread::park(),
+            }
+        }
+        self.bell.sleeping.store(false, SeqCst);
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log")
+            .field("epoch", &self.epoch)
+            .field("options", &self.options)
+            .field("appended", &self.appended())
+            .field("written", &self.written)
+            .field("durable", &self.durable)
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,156 @@
+//! Opens a log: identity, segments, replay, the tail written again, a raised epoch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pagelog_record::{Epoch, Seed};
+use pagelog_segment::{NextError, Position, Segment, Segments, Storage};
+
+use crate::control::Control;
+use crate::error::{AppendError, OpenError};
+use crate::log::{Log, Parts};
+use crate::meta::Meta;
+use crate::options::{LogOptions, Route};
+use crate::recover::{self, Recovery, Replay};
+use crate::ring::Ring;
+use crate::sync::SyncSide;
+use crate::tail::Tail;
+use crate::whole;
+
+/// How long the making of a segment may take at an opening.
+const NEXT_SEGMENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much of the tail is read and written again at once, in bytes.
+const REWRITE_SIZE: usize = 1 << 20;
+
+/// A log that is open.
+#[derive(Debug)]
+pub struct Opened {
+    /// The log, for everyone who appends and reads.
+    pub log: Arc<Log>,
+    /// The one side that makes it durable.
+    pub sync: SyncSide,
+    /// What was found.
+    pub recovery: Recovery,
+}
+
+impl Log {
+    /// Opens the log in `storage`, or begins one if there is none.
+    ///
+    /// Every whole entry is given to `replay` in order. Then the tail, which the last sync may not have reached although it can be read, is written
+    /// and synced again, and a control entry with a raised epoch is appended and synced. What was found is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; above all [`OpenError::Damaged`] when an entry that had been durable is no longer whole.
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        options: LogOptions,
+        replay: &mut Replay<'_>,
+    ) -> Result<Opened, OpenError> {
+        options.check()?;
+        let meta = Meta::open_or_create(&*storage)?;
+        let seed = Seed::from_secret(&meta.secret);
+        let segments = Segments::open(storage, options.segment_size)?;
+        let found = recover::replay(&segments.snapshot(), seed, replay)?;
+        rewrite_tail(&segments.snapshot(), &found.recovery)?;
+        let active = active_segment(&segments, found.recovery.end)?;
+        let ring = match options.route {
+            Route::Staged { ring_size } => {
+                Some(Ring::new(ring_size).map_err(|error| OpenError::Allocate(Arc::new(error)))?)
+            }
+            Route::Mapped => None,
+        };
+        let cursor = ring.as_ref().map(Ring::cursor);
+        let log = Log::new(Parts {
+            id: meta.id,
+            seed,
+            epoch: Epoch(found.epoch.0 + 1),
+            options,
+            segments,
+            tail: Tail::new(active, found.recovery.end, cursor),
+            ring,
+            streams: found.streams,
+        });
+        let mut sync = SyncSide::new(Arc::clone(&log));
+        begin_epoch(&log, &mut sync)?;
+        Ok(Opened {
+            log,
+            sync,
+            recovery: found.recovery,
+        })
+    }
+}
+
+/// The segment that holds the end of the log; the first or the next one if the log ends where a segment does.
+fn active_segment(segments: &Segments, end: Position) -> Result<Arc<Segment>, OpenError> {
+    let last = segments.snapshot().last().cloned();
+    segments.start_ahead(last.as_ref().map_or(end, |last| last.end()));
+    if let Some(segment) = segments.find(end) {
+        return Ok(segment);
+    }
+    // The log is empty, or full to the last byte of its last segment.
+    let failed = |error| match error {
+        NextError::Failed(source) => OpenError::Allocate(source),
+        NextError::NotReady => OpenError::Allocate(Arc::new(std::io::ErrorKind::TimedOut.into())),
+    };
+    segments.wait_next(NEXT_SEGMENT_TIMEOUT).map_err(failed)?;
+    segments.take_next().map_err(failed)
+}
+
+/// After a failed sync or a crash, pages may be valid in the cache and absent from the disk, and a later sync would not write them.
+/// So what is not proven durable is written once more, which makes its pages dirty, and synced.
+fn rewrite_tail(segments: &[Arc<Segment>], recovery: &Recovery) -> Result<(), OpenError> {
+    for segment in segments {
+        let from = recovery.proven_durable.max(segment.base());
+        let to = recovery.end.min(segment.end());
+        if from < to {
+            rewrite(segment, from, to).map_err(|source| OpenError::Rewrite {
+                file: segment.file_name(),
+                source,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn rewrite(segment: &Segment, from: Position, to: Position) -> std::io::Result<()> {
+    let mut buffer = vec![0; REWRITE_SIZE.min((to.0 - from.0) as usize)];
+    let mut at = from.0;
+    while at < to.0 {
+        let count = buffer.len().min((to.0 - at) as usize);
+        let in_file = at - segment.base().0;
+        let read = whole::read(&**segment.file(), in_file, &mut buffer[..count])?;
+        if read < count {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        whole::write(&**segment.file(), in_file, &buffer[..count])?;
+        at += count as u64;
+    }
+    segment.file().sync_data()
+}
+
+/// Appends and syncs the entry with the raised epoch, before anything else can be appended.
+fn begin_epoch(log: &Log, sync: &mut SyncSide) -> Result<(), OpenError> {
+    let append = || -> Result<(), AppendError> {
+        {
+            let mut tail = log.tail();
+            if tail.position == tail.segment.base().0 {
+                log.begin_segment(&mut tail)?;
+            }
+        }
+        loop {
+            match log.append_own(&Control::plain(Control::OPENED), 0) {
+                Err(AppendError::Busy(busy)) => log.wait_room(busy, NEXT_SEGMENT_TIMEOUT),
+                other => return other.map(drop),
+            }
+        }
+    };
+    append().map_err(|error| match error {
+        AppendError::Failed(failure) => OpenError::Failed(failure),
+        AppendError::NoSpace(source) => OpenError::Allocate(source),
+        other => OpenError::Allocate(Arc::new(std::io::Error::other(other.to_string()))),
+    })?;
+    sync.write().and_then(|_| sync.sync()).map_err(OpenError::Failed)?;
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! What a log is opened with, and whether that can work.
+
+use pagelog_record::{HEADER_SIZE, entry_size};
+
+/// The way of an entry into the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Through a pinned ring in memory: whatever waits there is put into the file by one gathered write.
+    /// The better one when every entry is synced.
+    Staged {
+        /// The ring's size in bytes; it bounds what is appended and not yet written.
+        ring_size: usize,
+    },
+    /// Stored straight into the mapped file: readable at once. The better one when syncs are rare.
+    Mapped,
+}
+
+/// What a log is opened with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// The size of new segments in bytes, a multiple of 4,096; existing ones keep theirs.
+    pub segment_size: u64,
+    /// The way of an entry into the file.
+    pub route: Route,
+    /// The largest payload that [`crate::Log::append`] takes, in bytes.
+    pub payload_size_max: u32,
+}
+
+/// A segment's first entry: a header and 16 bytes.
+pub(crate) const SEGMENT_HEAD_SIZE: u64 = entry_size(16);
+
+/// Segments are whole pages.
+pub(crate) const PAGE_SIZE: u64 = 4096;
+
+/// Why a log cannot be opened with these options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// Segments are whole pages.
+    #[error("a segment of {segment_size} bytes is no multiple of {PAGE_SIZE}")]
+    SegmentUneven {
+        /// The size that was asked for.
+        segment_size: u64,
+    },
+    /// A segment must hold its head and the largest entry.
+    #[error(
+        "a segment of {segment_size} bytes cannot hold a payload of {payload_size_max}: it takes at least {needed}"
+    )]
+    SegmentTooSmall {
+        /// The size that was asked for.
+        segment_size: u64,
+        /// The payload that it would have to hold.
+        payload_size_max: u32,
+        /// The least size that can.
+        needed: u64,
+    },
+    /// A ring must hold the largest entry twice, since an entry does not wrap round its end.
+    #[error(
+        "a ring of {ring_size} bytes cannot stage a payload of {payload_size_max}: it takes at least {needed}"
+    )]
+    RingTooSmall {
+        /// The size that was asked for.
+        ring_size: usize,
+        /// The payload that it would have to stage.
+        payload_size_max: u32,
+        /// The least size that can.
+        needed: u64,
+    },
+}
+
+impl LogOptions {
+    /// The least segment that holds its head and a payload of this size.
+    pub const fn segment_size_min(payload_size_max: u32) -> u64 {
+        (SEGMENT_HEAD_SIZE + entry_size(payload_size_max)).next_multiple_of(PAGE_SIZE)
+    }
+
+    /// The least ring that stages payloads up to this size, with what a roll puts before them.
+    pub const fn ring_size_min(payload_size_max: u32) -> u64 {
+        2 * (HEADER_SIZE as u64 + SEGMENT_HEAD_SIZE + entry_size(payload_size_max))
+    }
+
+    pub(crate) fn check(&self) -> Result<(), OptionsError> {
+        let LogOptions {
+            segment_size,
+            route,
+            payload_size_max,
+        } = *self;
+        if !segment_size.is_multiple_of(PAGE_SIZE) {
+            return Err(OptionsError::SegmentUneven { segment_size });
+        }
+        let needed = Self::segment_size_min(payload_size_max);
+        if segment_size < needed {
+            return Err(OptionsError::SegmentTooSmall {
+                segment_size,
+                payload_size_max,
+                needed,
+            });
+        }
+        let needed = Self::ring_size_min(payload_size_max);
+        match route {
+            Route::Staged { ring_size } if (ring_size as u64) < needed => {
+                Err(OptionsError::RingTooSmall {
+                    ring_size,
+                    payload_size_max,
+                    needed,
+                })
+            }
+            Route::Staged { .. } | Route::Mapped => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Finds the end of a log again: replays every whole entry, and tells *the log ends here* from *the log is damaged here*.
+//!
+//! The first entry that is not whole is the end of the log, unless a later whole entry of no earlier epoch names a durable position above it: then it had been
+//! synced, and what is missing is damage. Nothing is written here.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use pagelog_record::{Epoch, HEADER_SIZE, Header, Kind, Seed, StreamId};
+use pagelog_segment::{Position, Segment};
+
+use crate::control::Control;
+use crate::error::OpenError;
+use crate::scan::{NotWhole, Scanner};
+use crate::stream::Stream;
+
+/// The largest control entry that is read into memory whole, in bytes.
+const CONTROL_SIZE_MAX: u32 = 16 << 20;
+
+/// An entry as replay meets it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its header.
+    pub header: &'a Header,
+    /// The payload of a control entry; of a data entry nothing is read.
+    pub control: Option<&'a [u8]>,
+}
+
+/// Takes every entry of the log in order, the log's own included. An error of it ends the opening.
+pub type Replay<'a> = dyn FnMut(&Entry<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
+
+/// What an opening found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// How many segments were read.
+    pub segments: usize,
+    /// How many whole entries there are.
+    pub entries: u64,
+    /// Where the log ended.
+    pub end: Position,
+    /// Everything below was proven durable by the entries themselves; what lies above was written and synced again.
+    pub proven_durable: Position,
+    /// Whether the last opening closed the log, so that nothing can have been lost.
+    pub clean: bool,
+    /// What the end looked like, if something lies there.
+    pub cut: Option<NotWhole>,
+}
+
+/// What replay knows by the time it ends.
+pub(crate) struct Found {
+    pub(crate) recovery: Recovery,
+    pub(crate) epoch: Epoch,
+    pub(crate) streams: HashMap<StreamId, Arc<Stream>>,
+}
+
+/// Replays the log from its oldest segment on.
+pub(crate) fn replay(
+    segments: &[Arc<Segment>],
+    seed: Seed,
+    apply: &mut Replay<'_>,
+) -> Result<Found, OpenError> {
+    let mut state = State::new(segments.first().map_or(Position(0), |first| first.base()));
+    for (index, segment) in segments.iter().enumerate() {
+        state.recovery.segments = index + 1;
+        if let Some(why) = state.segment(segment, seed, apply)? {
+            state.check_damage(&segments[index..], seed, why)?;
+            state.recovery.cut = (!is_blank(why)).then_some(why);
+            break;
+        }
+    }
+    Ok(Found {
+        recovery: state.recovery,
+        epoch: state.epoch,
+        streams: state.streams,
+    })
+}
+
+/// Nothing was ever written there.
+fn is_blank(why: NotWhole) -> bool {
+    matches!(why, NotWhole::Header(pagelog_record::HeaderError::Magic(magic)) if magic == [0; 4])
+}
+
+struct State {
+    recovery: Recovery,
+    epoch: Epoch,
+    streams: HashMap<StreamId, Arc<Stream>>,
+}
+
+impl State {
+    fn new(begin: Position) -> State {
+        State {
+            recovery: Recovery {
+                segments: 0,
+                entries: 0,
+                end: begin,
+                proven_durable: begin,
+                clean: false,
+                cut: None,
+            },
+            epoch: Epoch(0),
+            streams: HashMap::new(),
+        }
+    }
+
+    /// Replays one segment; answers why it ends before its end.
+    fn segment(
+        &mut self,
+        segment: &Segment,
+        seed: Seed,
+        apply: &mut Replay<'_>,
+    ) -> Result<Option<NotWhole>, OpenError> {
+        let mut scanner = Scanner::new(segment, seed);
+        let mut at = 0;
+        while at + HEADER_SIZE as u64 <= segment.size() {
+            let header = match scanner.entry(at).map_err(read_error(segment, at))? {
+                Ok(header) if header.epoch < self.epoch => return Ok(Some(NotWhole::Epoch(header.epoch))),
+                Ok(header) => header,
+                Err(why) => return Ok(Some(why)),
+            };
+            let control = self.control(&mut scanner, segment, at, &header)?;
+            if at == 0 && !is_head(segment, control.as_deref())? {
+                return Ok(Some(NotWhole::Head));
+            }
+            self.apply(&header, control.as_deref(), apply)?;
+            at += header.entry_size();
+        }
+        self.recovery.end = segment.end();
+        Ok(None)
+    }
+
+    fn control(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        segment: &Segment,
+        at: u64,
+        header: &Header,
+    ) -> Result<Option<Vec<u8>>, OpenError> {
+        if header.kind != Kind::Control || header.payload_size > CONTROL_SIZE_MAX {
+            return Ok(None);
+        }
+        scanner.payload(at, header).map_err(read_error(segment, at))
+    }
+
+    fn apply(
+        &mut self,
+        header: &Header,
+        control: Option<&[u8]>,
+        apply: &mut Replay<'_>,
+    ) -> Result<(), OpenError> {
+        let position = Position(header.position);
+        if header.kind == Kind::Data {
+            let stream = self.streams.entry(header.stream);
+            stream.or_insert_with(|| Arc::new(Stream::new(header.stream))).replay(header);
+        }
+        let entry = Entry { header, control };
+        apply(&entry).map_err(|source| OpenError::Replay { position, source })?;
+        self.epoch = header.epoch;
+        self.recovery.entries += 1;
+        self.recovery.end = Position(header.position + header.entry_size());
+        self.recovery.proven_durable = self.recovery.proven_durable.max(Position(header.durable));
+        self.recovery.clean = control.and_then(<[u8]>::first) == Some(&Control::STOPPED);
+        Ok(())
+    }
+
+    /// The log ends at `recovery.end`, in the first of `rest`, unless something behind proves that more had been durable.
+    fn check_damage(
+        &self,
+        rest: &[Arc<Segment>],
+        seed: Seed,
+        reason: NotWhole,
+    ) -> Result<(), OpenError> {
+        let end = self.recovery.end;
+        let broken = &rest[0];
+        let mut from = end.0 - broken.base().0;
+        for segment in rest {
+            let proof = self.proof(segment, seed, from).map_err(read_error(segment, from))?;
+            if let Some(proof) = proof {
+                return Err(OpenError::Damaged {
+                    position: end,
+                    file: broken.file_name(),
+                    at: end.0 - broken.base().0,
+                    reason,
+                    proof: Position(proof.position),
+                    durable: Position(proof.durable),
+                });
+            }
+            from = 0;
+        }
+        Ok(())
+    }
+
+    /// A whole entry from byte `from` of the segment on that was written when the end of the log had long been durable.
+    fn proof(&self, segment: &Segment, seed: Seed, from: u64) -> io::Result<Option<Header>> {
+        let mut scanner = Scanner::new(segment, seed);
+        let mut at = from;
+        while let Some(found) = scanner.next_candidate(at)? {
+            if let Ok(header) = scanner.entry(found)?
+                && header.epoch >= self.epoch
+                && header.durable > self.recovery.end.0
+            {
+                return Ok(Some(header));
+            }
+            at = found + 8;
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a segment's first entry is its head; a head of another size is an error of its own.
+fn is_head(segment: &Segment, control: Option<&[u8]>) -> Result<bool, OpenError> {
+    match control.and_then(Control::segment_size) {
+        None => Ok(false),
+        Some(made) if made == segment.size() => Ok(true),
+        Some(made) => Err(OpenError::SegmentSize {
+            file: segment.file_name(),
+            found: segment.size(),
+            made,
+        }),
+    }
+}
+
+fn read_error(segment: &Segment, at: u64) -> impl FnOnce(io::Error) -> OpenError {
+    let file = segment.file_name();
+    move |source| OpenError::Read { file, at, source }
+}

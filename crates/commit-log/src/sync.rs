@@ -1,0 +1,246 @@
+//! The one side that writes staged entries, syncs files and says *durable*.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pagelog_segment::{Position, Segment};
+
+use crate::append::Appended;
+use crate::control::Control;
+use crate::error::{AppendError, LogFailure};
+use crate::log::Log;
+use crate::tail::Reserved;
+use crate::whole;
+
+/// There is one for each log: whoever holds it decides when bytes become durable.
+#[derive(Debug)]
+pub struct SyncSide {
+    log: Arc<Log>,
+    /// Kept from one write to the next, so that writing allocates nothing.
+    batch: Vec<Reserved>,
+    ranges: Vec<Range<usize>>,
+    counters: Counters,
+}
+
+/// What has been done for durability so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Gathered writes of staged entries.
+    pub writes: u64,
+    /// Entries that they held, the log's own included.
+    pub entries: u64,
+    /// `fdatasync` calls.
+    pub syncs: u64,
+}
+
+impl SyncSide {
+    pub(crate) fn new(log: Arc<Log>) -> SyncSide {
+        SyncSide {
+            log,
+            batch: Vec::new(),
+            ranges: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// What has been done so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Sleeps until there are entries that are not durable, the log has failed, `awake` holds, or `timeout` is over; may return for no reason.
+    ///
+    /// [`Waker::wake`] ends the sleep from another thread.
+    pub fn sleep(&self, awake: impl Fn() -> bool, timeout: Option<Duration>) {
+        let log = &self.log;
+        let work = || log.appended() > log.durable().get() || log.failure().is_some();
+        log.sleep(|| awake() || work(), timeout);
+    }
+
+    /// Sleeps until `awake` holds, the log has failed or `timeout` is over, entries or not; may return for no reason.
+    pub fn rest(&self, awake: impl Fn() -> bool, timeout: Duration) {
+        let log = &self.log;
+        log.sleep(|| awake() || log.failure().is_some(), Some(timeout));
+    }
+
+    /// Something that ends a sleep.
+    pub fn waker(&self) -> Waker {
+        Waker {
+            log: Arc::clone(&self.log),
+        }
+    }
+
+    /// Puts everything that is staged and finished into the file and moves the written mark. Without a ring there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// A failed write ends the log.
+    pub fn write(&mut self) -> Result<Position, Arc<LogFailure>> {
+        self.check()?;
+        self.batch.clear();
+        if self.log.ring().is_some() {
+            self.log.tail().take_ready(&mut self.batch);
+        }
+        let Some(last) = self.batch.last().copied() else {
+            return Ok(self.log.written().get());
+        };
+        let batch = std::mem::take(&mut self.batch);
+        let written = self.write_batch(&batch);
+        self.batch = batch;
+        written.map_err(|failure| self.log.fail(failure))?;
+        self.release(&last);
+        self.log.written().publish(Position(last.end));
+        Ok(Position(last.end))
+    }
+
+    /// Syncs every file with written entries that are not durable, and moves the durable mark to where the written one stood before.
+    ///
+    /// # Errors
+    ///
+    /// A failed sync ends the log: what the kernel dropped, another sync would not bring back.
+    pub fn sync(&mut self) -> Result<Position, Arc<LogFailure>> {
+        self.check()?;
+        let (from, to) = (self.log.durable().get(), self.log.written().get());
+        if to <= from {
+            return Ok(from);
+        }
+        let segments = self.log.segments().snapshot();
+        let dirty = |segment: &&Arc<Segment>| segment.end() > from && segment.base() < to;
+        for segment in segments.iter().filter(dirty) {
+            self.counters.syncs += 1;
+            if let Err(source) = segment.file().sync_data() {
+                let file = segment.file_name();
+                return Err(self.log.fail(LogFailure::Sync { file, source }));
+            }
+        }
+        self.log.durable().publish(to);
+        Ok(to)
+    }
+
+    /// Takes no more entries, ends the log with an entry that says so, writes and syncs all of it.
+    ///
+    /// # Errors
+    ///
+    /// A failed write or sync. If the disk is so full that the last entry finds no room, the log is closed without it.
+    pub fn close(&mut self) -> Result<Position, Arc<LogFailure>> {
+        self.drain()?;
+        match self.append_stopped() {
+            Ok(_) => {}
+            Err(AppendError::Failed(failure)) => return Err(failure),
+            Err(error) => tracing::warn!("the log is closed without its last entry: {error}"),
+        }
+        self.log.tail().closed = true;
+        self.drain()
+    }
+
+    /// Writes and syncs until nothing is left of what has been reserved.
+    fn drain(&mut self) -> Result<Position, Arc<LogFailure>> {
+        loop {
+            self.write()?;
+            let durable = self.sync()?;
+            if durable.0 >= self.log.tail().position {
+                return Ok(durable);
+            }
+            // Somebody is still filling a place, which takes as long as a copy.
+            std::thread::yield_now();
+        }
+    }
+
+    fn append_stopped(&mut self) -> Result<Appended, AppendError> {
+        self.log.append_own(&Control::plain(Control::STOPPED), 0)
+    }
+
+    fn check(&self) -> Result<(), Arc<LogFailure>> {
+        self.log.failure().map_or(Ok(()), Err)
+    }
+
+    /// One gathered write for each run of entries that are neighbours in the log.
+    fn write_batch(&mut self, batch: &[Reserved]) -> Result<(), LogFailure> {
+        let neighbours = |left: &Reserved, right: &Reserved| left.position + left.size == right.position;
+        let mut start = 0;
+        for index in 0..batch.len() {
+            let last = index + 1 == batch.len();
+            if last || !neighbours(&batch[index], &batch[index + 1]) {
+                self.write_within_segments(&batch[start..=index])?;
+                start = index + 1;
+            }
+        }
+        self.counters.entries += batch.len() as u64;
+        Ok(())
+    }
+
+    /// Neighbours in the log may still lie in two files.
+    fn write_within_segments(&mut self, run: &[Reserved]) -> Result<(), LogFailure> {
+        let mut rest = run;
+        while let Some(first) = rest.first() {
+            let at = Position(first.position);
+            let Some(segment) = self.log.segments().find(at) else {
+                return Err(LogFailure::Abandoned { position: at });
+            };
+            let count = rest.partition_point(|one| one.position < segment.end().0);
+            self.write_run(&segment, &rest[..count])?;
+            rest = &rest[count..];
+        }
+        Ok(())
+    }
+
+    fn write_run(&mut self, segment: &Segment, run: &[Reserved]) -> Result<(), LogFailure> {
+        let at = run[0].position - segment.base().0;
+        self.ranges.clear();
+        for reserved in run {
+            if let Some(place) = reserved.place {
+                push_range(&mut self.ranges, place.at, reserved.size as usize);
+            }
+        }
+        self.counters.writes += 1;
+        let failed = |source: io::Error| LogFailure::Write {
+            file: segment.file_name(),
+            at,
+            source,
+        };
+        match self.log.ring() {
+            Some(ring) => {
+                whole::write_gather(&**segment.file(), at, &ring.memory, &mut self.ranges).map_err(failed)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the ring's places back to the appenders.
+    fn release(&self, last: &Reserved) {
+        let mut tail = self.log.tail();
+        if let (Some(ring), Some(place)) = (&mut tail.ring, last.place) {
+            ring.release(place.end);
+        }
+        drop(tail);
+        self.log.room().notify_all();
+    }
+}
+
+/// Adds a range, joined with the last one where they touch.
+fn push_range(ranges: &mut Vec<Range<usize>>, at: usize, size: usize) {
+    match ranges.last_mut() {
+        Some(last) if last.end == at => last.end += size,
+        _ => ranges.push(at..at + size),
+    }
+}
+
+/// Ends the sleep of the thread that writes and syncs.
+#[derive(Clone, Debug)]
+pub struct Waker {
+    log: Arc<Log>,
+}
+
+impl Waker {
+    /// Wakes it, if it sleeps.
+    pub fn wake(&self) {
+        self.log.ring_bell();
+    }
+}

@@ -1,0 +1,277 @@
+//! A position that only grows, and those who wait for it: threads by [`Watermark::wait`], event loops by a [`Subscription`].
+//!
+//! A publisher touches a waiter only when that waiter's position has been reached, so a sync wakes only whom it served.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use pagelog_segment::Position;
+
+/// No position is wanted.
+const NOTHING: u64 = u64::MAX;
+
+/// How far something has come: written, durable.
+pub struct Watermark {
+    value: AtomicU64,
+    failed: AtomicBool,
+    threads: AtomicUsize,
+    lock: Mutex<()>,
+    moved: Condvar,
+    subscribers: ArcSwap<Vec<Arc<Subscriber>>>,
+}
+
+/// What became of a [`Watermark::wait`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitOutcome {
+    /// The mark is at the position or past it.
+    Reached,
+    /// The time is over and the mark is still below the position.
+    TimedOut,
+    /// The log has failed: the mark will never move again.
+    Failed,
+}
+
+/// Something that is called when the mark has come far enough; it ends when this is dropped.
+pub struct Subscription {
+    mark: Arc<Watermark>,
+    subscriber: Arc<Subscriber>,
+}
+
+struct Subscriber {
+    /// The lowest position wanted since the last call.
+    wanted: AtomicU64,
+    call: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Watermark {
+    pub(crate) fn new(at: Position) -> Arc<Watermark> {
+        Arc::new(Watermark {
+            value: AtomicU64::new(at.0),
+            failed: AtomicBool::new(false),
+            threads: AtomicUsize::new(0),
+            lock: Mutex::new(()),
+            moved: Condvar::new(),
+            subscribers: ArcSwap::from_pointee(Vec::new()),
+        })
+    }
+
+    /// Where the mark is now.
+    pub fn get(&self) -> Position {
+        Position(self.value.load(SeqCst))
+    }
+
+    /// Blocks until the mark is at `at` or past it, for at most `timeout`, or without end if that is `None`.
+    pub fn wait(&self, at: Position, timeout: Option<Duration>) -> WaitOutcome {
+        if let Some(outcome) = self.outcome(at) {
+            return outcome;
+        }
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        self.threads.fetch_add(1, SeqCst);
+        let outcome = self.wait_until(at, deadline);
+        self.threads.fetch_sub(1, SeqCst);
+        outcome
+    }
+
+    /// Calls `call` each time a position that was asked for by [`Subscription::want`] is reached, on the thread that publishes it.
+    ///
+    /// The call must be short and must not block.
+    pub fn subscribe(self: &Arc<Self>, call: Arc<dyn Fn() + Send + Sync>) -> Subscription {
+        let subscriber = Arc::new(Subscriber {
+            wanted: AtomicU64::new(NOTHING),
+            call,
+        });
+        self.subscribers.rcu(|all| {
+            let mut all = Vec::clone(all);
+            all.push(Arc::clone(&subscriber));
+            all
+        });
+        Subscription {
+            mark: Arc::clone(self),
+            subscriber,
+        }
+    }
+
+    /// Moves the mark up and wakes whoever waits for a position up to it. A lower position changes nothing.
+    pub(crate) fn publish(&self, to: Position) {
+        if self.value.fetch_max(to.0, SeqCst) >= to.0 {
+            return;
+        }
+        self.wake_threads();
+        for subscriber in self.subscribers.load().iter() {
+            subscriber.call_if_reached(to.0);
+        }
+    }
+
+    /// Wakes everyone: the mark will not move again.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, SeqCst);
+        self.wake_threads();
+        for subscriber in self.subscribers.load().iter() {
+            subscriber.call_if_reached(NOTHING - 1);
+        }
+    }
+
+    fn outcome(&self, at: Position) -> Option<WaitOutcome> {
+        if self.get() >= at {
+            Some(WaitOutcome::Reached)
+        } else if self.failed.load(SeqCst) {
+            Some(WaitOutcome::Failed)
+        } else {
+            None
+        }
+    }
+
+    fn wait_until(&self, at: Position, deadline: Option<Instant>) -> WaitOutcome {
+        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(outcome) = self.outcome(at) {
+                return outcome;
+            }
+            guard = match deadline {
+                None => self.moved.wait(guard).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return WaitOutcome::TimedOut;
+                    }
+                    let woken = self.moved.wait_timeout(guard, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// The lock is taken so that a thread between its look at the mark and its wait is not missed.
+    fn wake_threads(&self) {
+        if self.threads.load(SeqCst) > 0 {
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            self.moved.notify_all();
+        }
+    }
+}
+
+impl Subscription {
+    /// Asks for one call when the mark reaches `at`; at once, on this thread, if it has, or if the log has failed.
+    ///
+    /// Several wishes before a call are one call, at the lowest of them: ask again then for what is still awaited.
+    pub fn want(&self, at: Position) {
+        self.subscriber.wanted.fetch_min(at.0.min(NOTHING - 1), SeqCst);
+        if self.mark.failed.load(SeqCst) {
+            self.subscriber.call_if_reached(NOTHING - 1);
+        } else {
+            self.subscriber.call_if_reached(self.mark.get().0);
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.mark.subscribers.rcu(|all| {
+            let others = all.iter().filter(|one| !Arc::ptr_eq(one, &self.subscriber));
+            others.cloned().collect::<Vec<_>>()
+        });
+    }
+}
+
+impl Subscriber {
+    fn call_if_reached(&self, mark: u64) {
+        if self.wanted.load(SeqCst) <= mark && self.wanted.swap(NOTHING, SeqCst) != NOTHING {
+            (self.call)();
+        }
+    }
+}
+
+impl fmt::Debug for Watermark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watermark")
+            .field("value", &self.get())
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("wanted", &self.subscriber.wanted)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    fn counting(mark: &Arc<Watermark>) -> (Arc<AtomicUsize>, Subscription) {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let call = Arc::new(move || {
+            counter.fetch_add(1, SeqCst);
+        });
+        (calls, mark.subscribe(call))
+    }
+
+    #[test]
+    fn calls_only_whom_it_serves() {
+        let mark = Watermark::new(Position(0));
+        let (near, near_subscription) = counting(&mark);
+        let (far, far_subscription) = counting(&mark);
+        near_subscription.want(Position(10));
+        far_subscription.want(Position(20));
+        mark.publish(Position(10));
+        assert_eq!((near.load(SeqCst), far.load(SeqCst)), (1, 0));
+        mark.publish(Position(30));
+        assert_eq!((near.load(SeqCst), far.load(SeqCst)), (1, 1));
+    }
+
+    #[test]
+    fn calls_at_once_for_what_is_reached() {
+        let mark = Watermark::new(Position(5));
+        let (calls, subscription) = counting(&mark);
+        subscription.want(Position(5));
+        assert_eq!(calls.load(SeqCst), 1);
+    }
+
+    #[test]
+    fn failure_wakes_everyone_and_stays() {
+        let mark = Watermark::new(Position(0));
+        let (calls, subscription) = counting(&mark);
+        subscription.want(Position(10));
+        let waiting = Arc::clone(&mark);
+        let thread = std::thread::spawn(move || waiting.wait(Position(10), None));
+        mark.fail();
+        assert_eq!(thread.join().unwrap(), WaitOutcome::Failed);
+        assert_eq!(calls.load(SeqCst), 1);
+        subscription.want(Position(11));
+        assert_eq!(calls.load(SeqCst), 2);
+    }
+
+    #[test]
+    fn a_dropped_subscription_is_not_called() {
+        let mark = Watermark::new(Position(0));
+        let (calls, subscription) = counting(&mark);
+        subscription.want(Position(1));
+        drop(subscription);
+        mark.publish(Position(1));
+        assert_eq!(calls.load(SeqCst), 0);
+    }
+
+    #[test]
+    fn waits_for_a_position_or_the_time() {
+        let mark = Watermark::new(Position(0));
+        assert_eq!(
+            mark.wait(Position(1), Some(Duration::ZERO)),
+            WaitOutcome::TimedOut
+        );
+        let waiting = Arc::clone(&mark);
+        let thread = std::thread::spawn(move || waiting.wait(Position(3), None));
+        for at in 1..=3 {
+            mark.publish(Position(at));
+        }
+        assert_eq!(thread.join().unwrap(), WaitOutcome::Reached);
+    }
+}

@@ -1,0 +1,148 @@
+//! The thread that writes and syncs.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use pagelog_commit_log::{Counters, LogFailure, Position, Route, SyncSide, Waker};
+
+use crate::policy::Policy;
+
+/// The pages that [`Policy::Interval`] counts, in bytes.
+const PAGE_SIZE: u64 = 4096;
+
+/// The running thread. Dropped without [`Flush::stop`] it stops too, but nobody hears how it ended.
+#[derive(Debug)]
+pub struct Flush {
+    stop: Arc<AtomicBool>,
+    waker: Waker,
+    thread: Option<JoinHandle<Ending>>,
+}
+
+type Ending = Result<Report, Arc<LogFailure>>;
+
+/// How it went, from start to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Everything below is durable.
+    pub durable: Position,
+    /// What it took.
+    pub counters: Counters,
+}
+
+/// Why no thread was started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Readers under interval flush see what is in the file, and staged entries are not in it before they are written.
+    #[error("interval flush needs the mapped route; the log was opened with a staging ring")]
+    Staged,
+    /// The system gave no thread.
+    #[error("cannot start the flush thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl Flush {
+    /// Starts the thread `flush`, which keeps `policy` for this log until it is stopped or a write or sync fails.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub fn start(sync: SyncSide, policy: Policy) -> Result<Flush, StartError> {
+        let staged = matches!(sync.log().options().route, Route::Staged { .. });
+        if staged && policy != Policy::Sync {
+            return Err(StartError::Staged);
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
+        let waker = sync.waker();
+        let run = move || run(sync, policy, &stopping);
+        let thread = std::thread::Builder::new().name("flush".into()).spawn(run)?;
+        Ok(Flush {
+            stop,
+            waker,
+            thread: Some(thread),
+        })
+    }
+
+    /// Writes and syncs what there is, closes the log, and ends the thread.
+    ///
+    /// # Errors
+    ///
+    /// The failure that ended the log, now or before.
+    ///
+    /// # Panics
+    ///
+    /// If the flush thread has panicked, with its panic.
+    pub fn stop(mut self) -> Result<Report, Arc<LogFailure>> {
+        match self.join() {
+            Some(Ok(ending)) => ending,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            // Only `stop` and `drop` take the thread, and both end this value.
+            None => unreachable!("the flush thread is joined once"),
+        }
+    }
+
+    fn join(&mut self) -> Option<std::thread::Result<Ending>> {
+        self.stop.store(true, SeqCst);
+        self.waker.wake();
+        self.thread.take().map(JoinHandle::join)
+    }
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        if let Some(Ok(Err(failure))) = self.join() {
+            tracing::error!("the log was not closed: {failure}");
+        }
+    }
+}
+
+fn run(mut sync: SyncSide, policy: Policy, stop: &AtomicBool) -> Ending {
+    match policy {
+        Policy::Sync => group_commit(&mut sync, stop)?,
+        Policy::Interval {
+            interval,
+            pages_least,
+            thorough,
+        } => every(&mut sync, stop, interval, u64::from(pages_least), thorough)?,
+    }
+    let durable = sync.close()?;
+    Ok(Report {
+        durable,
+        counters: sync.counters(),
+    })
+}
+
+/// One sync after the other as long as somebody is there to be served.
+fn group_commit(sync: &mut SyncSide, stop: &AtomicBool) -> Result<(), Arc<LogFailure>> {
+    while !stop.load(SeqCst) {
+        let written = sync.write()?;
+        let durable = sync.sync()?;
+        if durable >= written && sync.log().appended() <= durable {
+            sync.sleep(|| stop.load(SeqCst), None);
+        }
+    }
+    Ok(())
+}
+
+/// A look every `interval`.
+fn every(
+    sync: &mut SyncSide,
+    stop: &AtomicBool,
+    interval: Duration,
+    pages_least: u64,
+    thorough: Duration,
+) -> Result<(), Arc<LogFailure>> {
+    let mut synced_at = Instant::now();
+    while !stop.load(SeqCst) {
+        sync.rest(|| stop.load(SeqCst), interval);
+        let waiting = sync.write()?.0 - sync.log().durable().get().0;
+        if waiting >= pages_least * PAGE_SIZE || synced_at.elapsed() >= thorough {
+            sync.sync()?;
+            synced_at = Instant::now();
+        }
+    }
+    Ok(())
+}
