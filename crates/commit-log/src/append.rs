@@ -7,7 +7,7 @@ use pagelog_os::Mapping;
 use pagelog_record::{
     ALIGNMENT, Epoch, HEADER_SIZE, Header, Kind, Offset, Producer, StreamId, entry_size,
 };
-use pagelog_segment::{NextError, Position, Segment};
+use pagelog_segment::{NextError, Position, Segment, file_name};
 
 use crate::control::Control;
 use crate::error::{AppendError, Busy, LogFailure};
@@ -91,7 +91,15 @@ impl Log {
             epoch: self.epoch(),
         };
         (new.patch)(assigned, head);
-        self.fill(&Filling { log: self, number, reserved }, &header, &[head, new.body])?;
+        self.fill(
+            &Filling {
+                log: self,
+                number,
+                reserved,
+            },
+            &header,
+            &[head, new.body],
+        )?;
         Ok(Appended {
             position: Position(reserved.position),
             end: Position(reserved.end),
@@ -150,7 +158,15 @@ impl Log {
             append_time_ms: time_ms,
             ..self.blank(reserved.position)
         };
-        self.fill(&Filling { log: self, number, reserved }, &header, &[payload])?;
+        self.fill(
+            &Filling {
+                log: self,
+                number,
+                reserved,
+            },
+            &header,
+            &[payload],
+        )?;
         Ok(Appended {
             position: Position(reserved.position),
             end: Position(reserved.end),
@@ -196,7 +212,8 @@ impl Log {
         if tail.closed {
             return Err(AppendError::Closed);
         }
-        if !tail.fits(size) {
+        // A segment of an earlier opening may be too small for what is taken now, then it is passed over.
+        while !tail.fits(size) {
             self.roll(tail, size)?;
         }
         let end = tail.position + size;
@@ -208,7 +225,7 @@ impl Log {
         if !tail.has_room_for_roll(size) {
             return Err(AppendError::Busy(Busy::Ring));
         }
-        let next = self.next_segment(&tail.segment)?;
+        let next = self.next_segment()?;
         let left = tail.segment.end().0 - tail.position;
         if left >= HEADER_SIZE as u64 {
             let header = Header {
@@ -235,11 +252,7 @@ impl Log {
         self.append_locked(tail, &header, SEGMENT_HEAD_SIZE, end, &payload)
     }
 
-    fn next_segment(&self, last: &Segment) -> Result<Arc<Segment>, AppendError> {
-        // Segments that hold only what a crash cut off are there already.
-        if let Some(next) = self.segments().find(last.end()) {
-            return Ok(next);
-        }
+    fn next_segment(&self) -> Result<Arc<Segment>, AppendError> {
         self.segments().take_next().map_err(|error| match error {
             NextError::NotReady => AppendError::Busy(Busy::Segment),
             NextError::Failed(source) => AppendError::NoSpace(source),
@@ -264,7 +277,12 @@ impl Log {
         Ok(())
     }
 
-    fn fill(&self, filling: &Filling<'_>, header: &Header, payload: &[&[u8]]) -> Result<(), AppendError> {
+    fn fill(
+        &self,
+        filling: &Filling<'_>,
+        header: &Header,
+        payload: &[&[u8]],
+    ) -> Result<(), AppendError> {
         let reserved = &filling.reserved;
         let segment = match reserved.place {
             Some(_) => None,
@@ -295,7 +313,7 @@ impl Log {
             return self.stage(reserved, header, payload);
         }
         let at = reserved.position - segment.base().0;
-        let file = || segment.file_name();
+        let file = || file_name(segment.base());
         let memory = segment.append_mapping().map_err(|source| LogFailure::Map {
             file: file(),
             source,
@@ -308,7 +326,12 @@ impl Log {
         })
     }
 
-    fn stage(&self, reserved: &Reserved, header: &Header, payload: &[&[u8]]) -> Result<(), LogFailure> {
+    fn stage(
+        &self,
+        reserved: &Reserved,
+        header: &Header,
+        payload: &[&[u8]],
+    ) -> Result<(), LogFailure> {
         let (Some(place), Some(ring)) = (reserved.place, self.ring()) else {
             return Err(LogFailure::Abandoned {
                 position: Position(reserved.position),

@@ -38,8 +38,14 @@ mod tests {
 
     #[test]
     fn a_segment_head_names_its_size_and_nothing_else_does() {
-        assert_eq!(Control::segment_size(&Control::segment_head(4096)), Some(4096));
-        assert_eq!(Control::segment_size(&Control::plain(Control::OPENED)), None);
+        assert_eq!(
+            Control::segment_size(&Control::segment_head(4096)),
+            Some(4096)
+        );
+        assert_eq!(
+            Control::segment_size(&Control::plain(Control::OPENED)),
+            None
+        );
         assert_eq!(Control::segment_size(&[Control::OPENED; 16]), None);
         assert_eq!(Control::segment_size(&[]), None);
     }

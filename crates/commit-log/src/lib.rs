@@ -34,7 +34,7 @@
 //!
 //! let found = log.read(&stream, Offset(0), log.durable().get(), 1024, true);
 //! let mut payload = vec![0; found[0].size as usize];
-//! pagelog_os::file::read_exact_at(found[0].file.file(), &mut payload, found[0].at)?;
+//! pagelog_os::file::read_exact_at(found[0].file.file(), found[0].at, &mut payload)?;
 //! assert_eq!(payload, b"the first record");
 //! # Ok(())
 //! # }
@@ -64,7 +64,7 @@ pub use meta::MetaError;
 pub use open::Opened;
 pub use options::{LogOptions, OptionsError, Route};
 pub use pagelog_record::{Epoch, Header, Kind, Offset, Producer, StreamId};
-pub use pagelog_segment::Position;
+pub use pagelog_segment::{Position, Storage};
 pub use read::Payload;
 pub use recover::{Entry, Recovery, Replay};
 pub use scan::NotWhole;

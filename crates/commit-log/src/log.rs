@@ -125,7 +125,11 @@ impl Log {
         }
         drop(streams);
         let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(streams.entry(id).or_insert_with(|| Arc::new(Stream::new(id))))
+        Arc::clone(
+            streams
+                .entry(id)
+                .or_insert_with(|| Arc::new(Stream::new(id))),
+        )
     }
 
     /// Forgets a stream that will not be asked for again; its entries count for nothing.
@@ -177,7 +181,11 @@ impl Log {
     /// Wakes the thread that waits in [`Log::sleep`].
     pub(crate) fn ring_bell(&self) {
         if self.bell.sleeping.swap(false, SeqCst) {
-            let sleeper = self.bell.sleeper.lock().unwrap_or_else(PoisonError::into_inner);
+            let sleeper = self
+                .bell
+                .sleeper
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if let Some(thread) = &*sleeper {
                 thread.unpark();
             }
@@ -188,7 +196,11 @@ impl Log {
     pub(crate) fn sleep(&self, awake: impl Fn() -> bool, timeout: Option<std::time::Duration>) {
         let me = std::thread::current();
         {
-            let mut sleeper = self.bell.sleeper.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sleeper = self
+                .bell
+                .sleeper
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if sleeper.as_ref().is_none_or(|other| other.id() != me.id()) {
                 *sleeper = Some(me);
             }

@@ -8,7 +8,7 @@ use pagelog_segment::Storage;
 use crate::whole;
 
 const FILE_NAME: &str = "log.meta";
-const NEW_FILE_NAME: &str = "log.meta.tmp";
+const NEW_FILE_NAME: &str = "log.meta.new";
 const MAGIC: &[u8; 8] = b"PLGMETA1";
 const SIZE: usize = 48;
 
@@ -61,7 +61,9 @@ impl Meta {
             return Err(MetaError::Missing { segments });
         }
         if names.iter().any(|name| name == NEW_FILE_NAME) {
-            storage.remove(NEW_FILE_NAME).map_err(io_error("remove the unfinished"))?;
+            storage
+                .remove(NEW_FILE_NAME)
+                .map_err(io_error("remove the unfinished"))?;
         }
         Meta::create(storage)
     }

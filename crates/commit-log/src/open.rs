@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagelog_record::{Epoch, Seed};
-use pagelog_segment::{NextError, Position, Segment, Segments, Storage};
+use pagelog_segment::{NextError, Position, Segment, Segments, Storage, file_name};
 
 use crate::control::Control;
 use crate::error::{AppendError, OpenError};
@@ -82,17 +82,19 @@ impl Log {
     }
 }
 
-/// The segment that holds the end of the log; the first or the next one if the log ends where a segment does.
+/// The segment that the log goes on in, which is the one that holds its end, or a new one if the log is empty or its last segment is full to
+/// the last byte. What lies behind it, a crash has cut off; allocation ahead hands it out again.
 fn active_segment(segments: &Segments, end: Position) -> Result<Arc<Segment>, OpenError> {
-    let last = segments.snapshot().last().cloned();
-    segments.start_ahead(last.as_ref().map_or(end, |last| last.end()));
-    if let Some(segment) = segments.find(end) {
-        return Ok(segment);
+    let active = segments.find(end);
+    let after = active.as_ref().map_or(end, |active| active.end());
+    let allocate = |source: std::io::Error| OpenError::Allocate(Arc::new(source));
+    segments.start_ahead(after).map_err(allocate)?;
+    if let Some(active) = active {
+        return Ok(active);
     }
-    // The log is empty, or full to the last byte of its last segment.
     let failed = |error| match error {
         NextError::Failed(source) => OpenError::Allocate(source),
-        NextError::NotReady => OpenError::Allocate(Arc::new(std::io::ErrorKind::TimedOut.into())),
+        NextError::NotReady => allocate(std::io::ErrorKind::TimedOut.into()),
     };
     segments.wait_next(NEXT_SEGMENT_TIMEOUT).map_err(failed)?;
     segments.take_next().map_err(failed)
@@ -106,7 +108,7 @@ fn rewrite_tail(segments: &[Arc<Segment>], recovery: &Recovery) -> Result<(), Op
         let to = recovery.end.min(segment.end());
         if from < to {
             rewrite(segment, from, to).map_err(|source| OpenError::Rewrite {
-                file: segment.file_name(),
+                file: file_name(segment.base()),
                 source,
             })?;
         }
@@ -151,6 +153,8 @@ fn begin_epoch(log: &Log, sync: &mut SyncSide) -> Result<(), OpenError> {
         AppendError::NoSpace(source) => OpenError::Allocate(source),
         other => OpenError::Allocate(Arc::new(std::io::Error::other(other.to_string()))),
     })?;
-    sync.write().and_then(|_| sync.sync()).map_err(OpenError::Failed)?;
+    sync.write()
+        .and_then(|_| sync.sync())
+        .map_err(OpenError::Failed)?;
     Ok(())
 }

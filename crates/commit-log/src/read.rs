@@ -67,7 +67,12 @@ impl Log {
     }
 
     /// The first entry below `until` with a record of `time_ms` or later.
-    pub fn first_at_or_after(&self, stream: &Stream, time_ms: i64, until: Position) -> Option<Payload> {
+    pub fn first_at_or_after(
+        &self,
+        stream: &Stream,
+        time_ms: i64,
+        until: Position,
+    ) -> Option<Payload> {
         let item = stream.first_at_or_after(time_ms, until)?;
         self.locate(&item, &mut None)
     }

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use pagelog_record::{Epoch, HEADER_SIZE, Header, Kind, Seed, StreamId};
-use pagelog_segment::{Position, Segment};
+use pagelog_segment::{Position, Segment, file_name};
 
 use crate::control::Control;
 use crate::error::OpenError;
@@ -28,7 +28,8 @@ pub struct Entry<'a> {
 }
 
 /// Takes every entry of the log in order, the log's own included. An error of it ends the opening.
-pub type Replay<'a> = dyn FnMut(&Entry<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
+pub type Replay<'a> =
+    dyn FnMut(&Entry<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
 
 /// What an opening found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +115,9 @@ impl State {
         let mut at = 0;
         while at + HEADER_SIZE as u64 <= segment.size() {
             let header = match scanner.entry(at).map_err(read_error(segment, at))? {
-                Ok(header) if header.epoch < self.epoch => return Ok(Some(NotWhole::Epoch(header.epoch))),
+                Ok(header) if header.epoch < self.epoch => {
+                    return Ok(Some(NotWhole::Epoch(header.epoch)));
+                }
                 Ok(header) => header,
                 Err(why) => return Ok(Some(why)),
             };
@@ -151,7 +154,9 @@ impl State {
         let position = Position(header.position);
         if header.kind == Kind::Data {
             let stream = self.streams.entry(header.stream);
-            stream.or_insert_with(|| Arc::new(Stream::new(header.stream))).replay(header);
+            stream
+                .or_insert_with(|| Arc::new(Stream::new(header.stream)))
+                .replay(header);
         }
         let entry = Entry { header, control };
         apply(&entry).map_err(|source| OpenError::Replay { position, source })?;
@@ -174,11 +179,13 @@ impl State {
         let broken = &rest[0];
         let mut from = end.0 - broken.base().0;
         for segment in rest {
-            let proof = self.proof(segment, seed, from).map_err(read_error(segment, from))?;
+            let proof = self
+                .proof(segment, seed, from)
+                .map_err(read_error(segment, from))?;
             if let Some(proof) = proof {
                 return Err(OpenError::Damaged {
                     position: end,
-                    file: broken.file_name(),
+                    file: file_name(broken.base()),
                     at: end.0 - broken.base().0,
                     reason,
                     proof: Position(proof.position),
@@ -213,7 +220,7 @@ fn is_head(segment: &Segment, control: Option<&[u8]>) -> Result<bool, OpenError>
         None => Ok(false),
         Some(made) if made == segment.size() => Ok(true),
         Some(made) => Err(OpenError::SegmentSize {
-            file: segment.file_name(),
+            file: file_name(segment.base()),
             found: segment.size(),
             made,
         }),
@@ -221,6 +228,6 @@ fn is_head(segment: &Segment, control: Option<&[u8]>) -> Result<bool, OpenError>
 }
 
 fn read_error(segment: &Segment, at: u64) -> impl FnOnce(io::Error) -> OpenError {
-    let file = segment.file_name();
+    let file = file_name(segment.base());
     move |source| OpenError::Read { file, at, source }
 }

@@ -40,7 +40,10 @@ impl fmt::Display for NotWhole {
                 write!(f, "the entry here belongs at position {position}")
             }
             NotWhole::Size(size) => {
-                write!(f, "a payload of {size} bytes would reach past the segment's end")
+                write!(
+                    f,
+                    "a payload of {size} bytes would reach past the segment's end"
+                )
             }
             NotWhole::Checksum(error) => error.fmt(f),
             NotWhole::Epoch(epoch) => {

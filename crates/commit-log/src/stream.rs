@@ -73,7 +73,10 @@ impl Stream {
     /// The first offset, and the one after the last that lies below `until`.
     pub fn bounds(&self, until: Position) -> Bounds {
         let state = self.state();
-        let start = state.entries.first().map_or(state.next, |item| item.base_offset);
+        let start = state
+            .entries
+            .first()
+            .map_or(state.next, |item| item.base_offset);
         let end = match state.visible(until) {
             [] => start,
             [.., last] => last.next(),
@@ -152,7 +155,10 @@ impl Stream {
 
 impl State {
     fn push(&mut self, base_offset: i64, position: u64, payload_size: u32, count: u32, time: i64) {
-        let so_far = self.entries.last().map_or(i64::MIN, |item| item.time_max_so_far);
+        let so_far = self
+            .entries
+            .last()
+            .map_or(i64::MIN, |item| item.time_max_so_far);
         let item = Item {
             base_offset,
             position,
@@ -216,8 +222,13 @@ mod tests {
             let item = stream.first_at_or_after(time, Position(400));
             item.map(|item| item.base_offset)
         };
-        assert_eq!((at(4), at(6), at(9), at(10)), (Some(0), Some(1), Some(1), None));
-        let highest = stream.with_time_max(Position(400)).map(|item| item.base_offset);
+        assert_eq!(
+            (at(4), at(6), at(9), at(10)),
+            (Some(0), Some(1), Some(1), None)
+        );
+        let highest = stream
+            .with_time_max(Position(400))
+            .map(|item| item.base_offset);
         assert_eq!(highest, Some(1));
     }
 
@@ -226,7 +237,10 @@ mod tests {
         let stream = stream(&[(2, 5)]);
         stream.clear();
         assert_eq!(stream.next_offset(), Offset(2));
-        let empty = Bounds { start: Offset(2), end: Offset(2) };
+        let empty = Bounds {
+            start: Offset(2),
+            end: Offset(2),
+        };
         assert_eq!(stream.bounds(Position(100)), empty);
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagelog_segment::{Position, Segment};
+use pagelog_segment::{Position, Segment, file_name};
 
 use crate::append::Appended;
 use crate::control::Control;
@@ -116,7 +116,7 @@ impl SyncSide {
         for segment in segments.iter().filter(dirty) {
             self.counters.syncs += 1;
             if let Err(source) = segment.file().sync_data() {
-                let file = segment.file_name();
+                let file = file_name(segment.base());
                 return Err(self.log.fail(LogFailure::Sync { file, source }));
             }
         }
@@ -163,7 +163,8 @@ impl SyncSide {
 
     /// One gathered write for each run of entries that are neighbours in the log.
     fn write_batch(&mut self, batch: &[Reserved]) -> Result<(), LogFailure> {
-        let neighbours = |left: &Reserved, right: &Reserved| left.position + left.size == right.position;
+        let neighbours =
+            |left: &Reserved, right: &Reserved| left.position + left.size == right.position;
         let mut start = 0;
         for index in 0..batch.len() {
             let last = index + 1 == batch.len();
@@ -201,13 +202,14 @@ impl SyncSide {
         }
         self.counters.writes += 1;
         let failed = |source: io::Error| LogFailure::Write {
-            file: segment.file_name(),
+            file: file_name(segment.base()),
             at,
             source,
         };
         match self.log.ring() {
             Some(ring) => {
-                whole::write_gather(&**segment.file(), at, &ring.memory, &mut self.ranges).map_err(failed)
+                whole::write_gather(&**segment.file(), at, &ring.memory, &mut self.ranges)
+                    .map_err(failed)
             }
             None => Ok(()),
         }

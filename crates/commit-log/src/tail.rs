@@ -94,7 +94,11 @@ impl Tail {
         let index = (number - self.first) as usize;
         self.pending[index].finished = true;
         let before = self.ready;
-        while self.pending.get(self.ready).is_some_and(|next| next.finished) {
+        while self
+            .pending
+            .get(self.ready)
+            .is_some_and(|next| next.finished)
+        {
             self.ready += 1;
         }
         (self.ready > before).then(|| Position(self.pending[self.ready - 1].end))

@@ -131,7 +131,10 @@ impl Watermark {
                 return outcome;
             }
             guard = match deadline {
-                None => self.moved.wait(guard).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .moved
+                    .wait(guard)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
@@ -158,7 +161,9 @@ impl Subscription {
     ///
     /// Several wishes before a call are one call, at the lowest of them: ask again then for what is still awaited.
     pub fn want(&self, at: Position) {
-        self.subscriber.wanted.fetch_min(at.0.min(NOTHING - 1), SeqCst);
+        self.subscriber
+            .wanted
+            .fetch_min(at.0.min(NOTHING - 1), SeqCst);
         if self.mark.failed.load(SeqCst) {
             self.subscriber.call_if_reached(NOTHING - 1);
         } else {

@@ -62,7 +62,7 @@ fn advance(ranges: &mut Vec<Range<usize>>, mut count: usize) {
         let taken = count.min(range.len());
         range.start += taken;
         count -= taken;
-        if !range.is_empty() {
+        if range.start < range.end {
             break;
         }
         gone += 1;

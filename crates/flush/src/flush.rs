@@ -58,7 +58,9 @@ impl Flush {
         let stopping = Arc::clone(&stop);
         let waker = sync.waker();
         let run = move || run(sync, policy, &stopping);
-        let thread = std::thread::Builder::new().name("flush".into()).spawn(run)?;
+        let thread = std::thread::Builder::new()
+            .name("flush".into())
+            .spawn(run)?;
         Ok(Flush {
             stop,
             waker,
