@@ -1,0 +1,7 @@
+//! What the machine itself can do, measured in the same rounds: the figures' limits.
+
+pub(crate) mod bare;
+mod echo;
+pub(crate) mod memcpy;
+pub(crate) mod replay;
+pub(crate) mod sync;
