@@ -43,7 +43,6 @@
 mod append;
 mod control;
 mod error;
-mod index;
 mod log;
 mod meta;
 mod open;

@@ -1,1 +1,41 @@
 //! Topics, partitions, offsets, producers and waiting readers over one commit log.
+//!
+//! What every protocol of this broker means, in no protocol's words. A topic is a set of partitions, a partition is a stream of the
+//! log, and everything that is remembered of them can be built again from the log's entries: topics from control entries, what
+//! producers sent and which epoch wrote what from the headers of the others.
+//!
+//! This crate never names a protocol and never touches a socket; [`answer`] is the vocabulary in which the two meet.
+
+pub mod answer;
+mod clock;
+mod control;
+mod core;
+mod epochs;
+mod error;
+mod partition;
+mod producer_ids;
+mod producers;
+mod reading;
+mod replay;
+mod store;
+mod topic_name;
+mod topics;
+mod waiting;
+
+pub use clock::now_ms;
+pub use control::ControlError;
+pub use epochs::EpochEnd;
+pub use error::{
+    AppendError, CreateTopicError, DeleteTopicError, LogError, ProducerIdsExhausted, ReadError,
+    ReplayError,
+};
+pub use pagelog_commit_log::{Assigned, Busy, LogOptions, Recovery, Route, SyncSide};
+pub use pagelog_record::{Epoch, Offset, Producer, StreamId};
+pub use partition::{Appended, Batch, Partition};
+pub use producers::{PRODUCERS_PER_PARTITION_MAX, SequenceError};
+pub use reading::{FoundBatch, ReadLimits, Records, Watch};
+pub use replay::PARTITIONS_LIMIT;
+pub use store::{Opened, Store, StoreOptions};
+pub use topic_name::{TOPIC_NAME_SIZE_MAX, TopicName, TopicNameError};
+pub use topics::{Topic, Topics};
+pub use waiting::Waiter;

@@ -1,6 +1,0 @@
-//! The program as a user meets it: flags, files, environment, standard output, signals, exit codes.
-
-mod broker;
-mod refusing;
-mod serving;
-mod stopping;

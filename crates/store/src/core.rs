@@ -1,0 +1,30 @@
+//! What the store and all its partitions share: the log, and when its entries count.
+
+use std::sync::Arc;
+
+use pagelog_commit_log::{Log, Watermark};
+
+use crate::answer::{Mark, Position};
+
+/// Shared by a store and its partitions.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) log: Arc<Log>,
+    /// The mark from which on an entry is not taken back.
+    pub(crate) settles_at: Mark,
+    pub(crate) producer_expiration_ms: i64,
+}
+
+impl Core {
+    pub(crate) fn mark(&self, mark: Mark) -> &Watermark {
+        match mark {
+            Mark::Written => self.log.written(),
+            Mark::Durable => self.log.durable(),
+        }
+    }
+
+    /// Everything below is settled.
+    pub(crate) fn settled(&self) -> Position {
+        self.mark(self.settles_at).get()
+    }
+}

@@ -1,0 +1,262 @@
+//! One partition: a stream of the log, and the little that is remembered of it.
+//!
+//! What is kept here can be built again from the log's entries, and is, at every opening. One mutex per partition orders its
+//! appends, so that the order of its offsets is the order of its positions. Lock order: a partition's mutex, then
+//! whatever the log takes inside; never two partitions at once.
+//!
+//! ```text
+//!   offsets   0 ───────────── visible ───────────── next
+//!             may be read      appended, not yet settled
+//! ```
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pagelog_commit_log::{Assigned, NewEntry, Stream};
+use pagelog_record::{Epoch, Offset, Producer, StreamId};
+
+use crate::answer::Position;
+use crate::core::Core;
+use crate::epochs::{Current, EpochEnd, Epochs};
+use crate::error::AppendError;
+use crate::producers::{Producers, Remembered};
+use crate::waiting::{Waiter, Waiters};
+
+/// A topic's partition (or queue): an ordered stream of records.
+#[derive(Debug)]
+pub struct Partition {
+    core: Arc<Core>,
+    stream: Arc<Stream>,
+    /// The next offset when the log was opened, or when the partition came to be.
+    opened_at: Offset,
+    epochs: Epochs,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    deleted: bool,
+    /// The position behind the newest entry that was appended since the log was opened.
+    last_end: Position,
+    producers: Producers,
+    waiters: Waiters,
+}
+
+/// What the log told about a partition while it was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    pub(crate) epochs: Epochs,
+    pub(crate) producers: Producers,
+}
+
+/// A batch of records to append. It is stored as it is but for what `patch` writes.
+#[derive(Clone, Copy)]
+pub struct Batch<'a> {
+    /// How many offsets it takes; at least 1.
+    pub count: u32,
+    /// The time of the append, milliseconds since 1970 UTC.
+    pub append_time_ms: i64,
+    /// The highest time among its records, milliseconds since 1970 UTC; −1 for none.
+    pub record_time_max_ms: i64,
+    /// Who numbered it; [`Producer::NONE`] if nobody did.
+    pub producer: Producer,
+    /// The first of its bytes, those that `patch` may change; at most [`pagelog_commit_log::HEAD_SIZE_MAX`].
+    pub head: &'a [u8],
+    /// The rest of its bytes, stored as they are.
+    pub body: &'a [u8],
+    /// Writes into the head what is known only now: the batch's offset, the log's epoch.
+    pub patch: fn(Assigned, &mut [u8]),
+}
+
+/// A batch that is in the log, or will be once its mark is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of its first record.
+    pub base_offset: Offset,
+    /// The position behind it: a mark that has reached it covers the batch.
+    pub end: Position,
+    /// The time of the append, milliseconds since 1970 UTC.
+    pub append_time_ms: i64,
+    /// Whether it had been appended before, so that nothing was appended now.
+    pub duplicate: bool,
+}
+
+impl Partition {
+    pub(crate) fn new(core: Arc<Core>, stream: Arc<Stream>, past: Past) -> Partition {
+        Partition {
+            core,
+            opened_at: stream.next_offset(),
+            stream,
+            epochs: past.epochs,
+            state: Mutex::new(State {
+                deleted: false,
+                last_end: Position(0),
+                producers: past.producers,
+                waiters: Waiters::default(),
+            }),
+        }
+    }
+
+    /// The stream of the log that holds its records.
+    pub fn stream(&self) -> StreamId {
+        self.stream.id()
+    }
+
+    /// Whether its topic has been deleted.
+    pub fn is_deleted(&self) -> bool {
+        self.lock().deleted
+    }
+
+    /// The offset of the oldest record that can be read.
+    pub fn start_offset(&self) -> Offset {
+        self.stream.bounds(self.core.settled()).start
+    }
+
+    /// The offset behind the last record that readers may see: nothing below it can be taken back.
+    pub fn high_watermark(&self) -> Offset {
+        self.stream.bounds(self.core.settled()).end
+    }
+
+    /// The offset that the next record will have.
+    pub fn next_offset(&self) -> Offset {
+        self.stream.next_offset()
+    }
+
+    /// Where epoch `asked` ended; `None` when it has not begun.
+    pub fn epoch_end(&self, asked: Epoch) -> Option<EpochEnd> {
+        let current = Current {
+            epoch: self.core.log.epoch(),
+            start: self.opened_at,
+            end: self.high_watermark(),
+        };
+        self.epochs.end_of(asked, current)
+    }
+
+    /// Appends a batch, or finds that it has been appended before.
+    ///
+    /// Never blocks. The batch is in the file when the *written* mark reaches [`Appended::end`] and survives the loss of power
+    /// when the *durable* mark does; until then nothing is promised, for a duplicate no more than for the original.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppendError`]; nothing was appended.
+    pub fn append(&self, batch: &Batch<'_>) -> Result<Appended, AppendError> {
+        let (appended, waiters) = self.append_locked(batch)?;
+        for waiter in waiters {
+            waiter.tell(self.core.settles_at, appended.end);
+        }
+        Ok(appended)
+    }
+
+    fn append_locked(&self, batch: &Batch<'_>) -> Result<(Appended, Vec<Waiter>), AppendError> {
+        let mut state = self.lock();
+        if state.deleted {
+            return Err(AppendError::Deleted);
+        }
+        if let Some(original) = self.duplicate(&mut state, batch)? {
+            return Ok((original, Vec::new()));
+        }
+        let new = NewEntry {
+            count: batch.count,
+            append_time_ms: batch.append_time_ms,
+            record_time_max_ms: batch.record_time_max_ms,
+            producer: batch.producer,
+            head: batch.head,
+            body: batch.body,
+            patch: batch.patch,
+        };
+        let entry = self.core.log.append(&self.stream, &new)?;
+        let appended = Appended {
+            base_offset: entry.base_offset,
+            end: entry.end,
+            append_time_ms: batch.append_time_ms,
+            duplicate: false,
+        };
+        state.take_note(batch, &appended, self.core.producer_expiration_ms);
+        Ok((appended, state.waiters.take()))
+    }
+
+    fn duplicate(
+        &self,
+        state: &mut State,
+        batch: &Batch<'_>,
+    ) -> Result<Option<Appended>, AppendError> {
+        if batch.producer.id < 0 {
+            return Ok(None);
+        }
+        let expiration_ms = self.core.producer_expiration_ms;
+        let found = state.producers.check(
+            batch.producer,
+            batch.count,
+            batch.append_time_ms,
+            expiration_ms,
+        )?;
+        Ok(found.map(|original| Appended {
+            base_offset: original.base_offset,
+            end: original.end,
+            append_time_ms: original.append_time_ms,
+            duplicate: true,
+        }))
+    }
+
+    /// Has `waiter` told when there is more to read, once; told at once if something appended is not yet settled.
+    pub(crate) fn watch(&self, waiter: &Waiter) {
+        let mut state = self.lock();
+        if state.deleted {
+            drop(state);
+            waiter.tell(self.core.settles_at, Position(0));
+            return;
+        }
+        state.waiters.add(waiter);
+        let last_end = state.last_end;
+        drop(state);
+        if last_end > self.core.settled() {
+            waiter.tell(self.core.settles_at, last_end);
+        }
+    }
+
+    pub(crate) fn unwatch(&self, waiter: &Waiter) {
+        self.lock().waiters.remove(waiter);
+    }
+
+    /// How many readers wait here.
+    pub fn waiter_count(&self) -> usize {
+        self.lock().waiters.len()
+    }
+
+    /// From now on appends are refused; whoever waits is told.
+    pub(crate) fn mark_deleted(&self) {
+        let mut state = self.lock();
+        state.deleted = true;
+        state.producers = Producers::default();
+        let waiters = state.waiters.take();
+        drop(state);
+        for waiter in waiters {
+            waiter.tell(self.core.settles_at, Position(0));
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    pub(crate) fn log_stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// A panic while the lock was held leaves the state whole: every change of it is a few assignments.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take_note(&mut self, batch: &Batch<'_>, appended: &Appended, expiration_ms: i64) {
+        self.last_end = appended.end;
+        if batch.producer.id >= 0 {
+            let remembered =
+                Remembered::new(appended.base_offset, appended.end, batch.append_time_ms);
+            self.producers
+                .remember(batch.producer, batch.count, remembered, expiration_ms);
+        }
+    }
+}
