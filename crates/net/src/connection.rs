@@ -1,0 +1,472 @@
+//! One connection: bytes into frames, frames into answers, answers into the socket, one bounded turn at a time.
+
+use std::mem;
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pagelog_store::answer::{Answer, Context, Handler};
+use pagelog_transfer::{Progress, Rope, Sender};
+use rustix::io::{self, Errno};
+use rustix::net::{RecvFlags, recv};
+
+use crate::answers::{Answers, Polled, Slot};
+use crate::contain::contain;
+use crate::ending::Ending;
+use crate::frame::{self, Front, PREFIX_SIZE};
+use crate::inbox::{Inbox, Received};
+use crate::local::Local;
+use crate::poller::Readiness;
+use crate::server::{Accepted, Permit};
+use crate::slots::{Key, Token};
+use crate::workers::{Job, Work};
+
+/// Answers that one connection may be owed; it is not read beyond. Clients keep 5 to a few dozen requests under way.
+const OWED_COUNT_MAX: usize = 256;
+
+/// Bytes of answers that may wait for one peer before its next frame is taken up.
+const QUEUED_SIZE_MAX: u64 = 1024 * 1024;
+
+/// How much of what a peer sent too late is read and dropped before its connection is closed.
+const DISCARDS_MAX: usize = 16;
+
+/// One connection and all that it holds.
+pub(crate) struct Connection {
+    key: Key,
+    socket: TcpStream,
+    handler: Box<dyn Handler>,
+    accepted: Accepted,
+    permit: Arc<Permit>,
+    inbox: Inbox,
+    answers: Answers,
+    sender: Sender,
+    /// Epoll said so, and nothing since has said otherwise: the two edges.
+    readable: bool,
+    writable: bool,
+    /// The peer sends no more: what is in the socket is all, and its end has to be read although no event will come.
+    peer_ended: bool,
+    /// Nothing can be sent any more.
+    hung_up: bool,
+    /// A worker has the newest frame.
+    at_work: bool,
+    /// It would read if there were room in the budget.
+    paused: bool,
+    /// It is in the reactor's list of those who get a turn.
+    pub(crate) scheduled: bool,
+    /// It ends when what it is owed has been sent.
+    ending: Option<Ending>,
+    /// When something last moved.
+    progress: Instant,
+    timer: Option<Instant>,
+    /// What it uses of the budget, and which part of that is the frame at work.
+    charged: u64,
+    work_size: u64,
+}
+
+/// How a turn ended.
+pub(crate) enum Turn {
+    /// Until something happens.
+    Rest,
+    /// There is more to do; the others first.
+    Again,
+    /// It is over.
+    End(Ending),
+}
+
+impl Connection {
+    pub(crate) fn new(
+        key: Key,
+        first_sequence: u32,
+        (socket, accepted, permit): (TcpStream, Accepted, Arc<Permit>),
+        handler: Box<dyn Handler>,
+        now: Instant,
+    ) -> Connection {
+        Connection {
+            key,
+            socket,
+            handler,
+            accepted,
+            permit,
+            inbox: Inbox::default(),
+            answers: Answers::new(first_sequence),
+            sender: Sender::default(),
+            readable: false,
+            writable: true,
+            peer_ended: false,
+            hung_up: false,
+            at_work: false,
+            paused: false,
+            scheduled: false,
+            ending: None,
+            progress: now,
+            timer: None,
+            charged: 0,
+            work_size: 0,
+        }
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    pub(crate) fn accepted(&self) -> &Accepted {
+        &self.accepted
+    }
+
+    /// The token of the next answer.
+    pub(crate) fn next_token(&self) -> Token {
+        Token {
+            slot: self.key.slot,
+            sequence: self.answers.next_sequence(),
+        }
+    }
+
+    /// Takes note of what epoll says.
+    pub(crate) fn happened(&mut self, readiness: Readiness) {
+        self.readable |= readiness.readable;
+        self.writable |= readiness.writable;
+        self.peer_ended |= readiness.ending;
+        self.hung_up |= readiness.hung_up;
+    }
+
+    /// Ends it once what it is owed has been sent. The first reason counts.
+    pub(crate) fn end(&mut self, ending: Ending) {
+        self.ending.get_or_insert(ending);
+        self.inbox = Inbox::default();
+    }
+
+    /// Handles, receives and sends what is possible, within bounds.
+    pub(crate) fn turn(&mut self, local: &mut Local, now: Instant) -> Turn {
+        let outcome = self.advance(local, now);
+        if self.inbox.is_empty() || self.inbox.is_ready(local.shared.limits.frame_size_max) {
+            local.end_privilege(self.key);
+        }
+        let held = self.inbox.held()
+            + self.work_size
+            + self.answers.owned_size()
+            + self.sender.owned_size();
+        local.charge(&mut self.charged, held);
+        match outcome {
+            Ok(Turn::Rest) if self.wants_turn(local) => Turn::Again,
+            Ok(turn) => turn,
+            Err(ending) => Turn::End(ending),
+        }
+    }
+
+    fn advance(&mut self, local: &mut Local, now: Instant) -> Result<Turn, Ending> {
+        self.paused = false;
+        self.handle_inbox(local, now);
+        self.receive(local, now)?;
+        self.answers.release(&mut self.sender);
+        let progress = self.flush(local, now)?;
+        let owes = !self.answers.is_empty() || !self.sender.is_empty();
+        if let Some(ending) = self.ending.take_if(|_| !owes || self.hung_up) {
+            return Err(ending);
+        }
+        if self.hung_up && !self.wants_turn(local) {
+            return Err(Ending::PeerGone);
+        }
+        Ok(if progress == Progress::Yielded {
+            Turn::Again
+        } else {
+            Turn::Rest
+        })
+    }
+
+    /// Whether there is something to do that no event will announce.
+    fn wants_turn(&self, local: &Local) -> bool {
+        let ready = self.inbox.is_ready(local.shared.limits.frame_size_max);
+        self.may_handle() && (ready || (self.readable && !self.paused))
+    }
+
+    /// Whether the next frame may be taken up: the bounds on what one peer can have under way.
+    fn may_handle(&self) -> bool {
+        self.ending.is_none()
+            && !self.at_work
+            && self.answers.count() < OWED_COUNT_MAX
+            && self.sender.size() < QUEUED_SIZE_MAX
+    }
+
+    // Receiving.
+
+    fn receive(&mut self, local: &mut Local, now: Instant) -> Result<(), Ending> {
+        let frame_size_max = local.shared.limits.frame_size_max;
+        if !self.readable || !self.may_handle() || self.inbox.is_ready(frame_size_max) {
+            return Ok(());
+        }
+        if !local.may_receive(self.key, !self.inbox.is_empty(), now) {
+            self.paused = true;
+            local.pause(self.key);
+            return Ok(());
+        }
+        let received = match frame::front(self.inbox.unhandled(), frame_size_max) {
+            Ok(Front::Part(Some(size))) if !self.inbox.is_small() => {
+                let received = self.inbox.receive(&self.socket, size);
+                self.handle_inbox(local, now);
+                received
+            }
+            _ => self.receive_to_scratch(local, now),
+        };
+        self.received(received, local, now)
+    }
+
+    /// Frames that are whole in the scratch buffer are handled there; only what is left over gets memory of its own.
+    fn receive_to_scratch(&mut self, local: &mut Local, now: Instant) -> io::Result<Received> {
+        let mut scratch = mem::take(&mut local.scratch);
+        let carried = self.inbox.carry_to(&mut scratch);
+        let received = recv(&self.socket, &mut scratch[carried..], RecvFlags::DONTWAIT);
+        let end = carried + received.map_or(0, |(size, _)| size);
+        let consumed = self.handle_frames(&scratch[..end], local, now);
+        if consumed < end {
+            self.inbox.keep(&scratch[consumed..end]);
+        }
+        let filled = end == scratch.len();
+        local.scratch = scratch;
+        received.map(|(size, _)| Received { size, filled })
+    }
+
+    fn received(
+        &mut self,
+        received: io::Result<Received>,
+        local: &mut Local,
+        now: Instant,
+    ) -> Result<(), Ending> {
+        match received {
+            Ok(Received { size: 0, .. }) => self.peer_closed(),
+            Ok(Received { size, filled }) => {
+                self.progress = now;
+                // epoll(7): fewer bytes than asked for mean that the socket is empty, and that more are a new edge.
+                self.readable = filled || self.peer_ended || self.hung_up;
+                local.received(self.key, size, now);
+            }
+            Err(Errno::AGAIN) => self.readable = false,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(Ending::Receive(error.into())),
+        }
+        Ok(())
+    }
+
+    /// The peer may still read: what it is owed is sent to it.
+    fn peer_closed(&mut self) {
+        self.readable = false;
+        let received = self.inbox.unhandled().len();
+        self.end(if received == 0 {
+            Ending::PeerClosed
+        } else {
+            Ending::CutFrame { received }
+        });
+    }
+
+    /// Reads and drops what has arrived, if the end is this side's doing.
+    pub(crate) fn discard(&self, ending: &Ending, scratch: &mut [u8]) {
+        if !ending.is_ours() {
+            return;
+        }
+        for _ in 0..DISCARDS_MAX {
+            match recv(&self.socket, &mut *scratch, RecvFlags::DONTWAIT) {
+                Ok((size, _)) if size > 0 => {}
+                _ => return,
+            }
+        }
+    }
+
+    // Handling.
+
+    fn handle_inbox(&mut self, local: &mut Local, now: Instant) {
+        let inbox = mem::take(&mut self.inbox);
+        let consumed = self.handle_frames(inbox.unhandled(), local, now);
+        self.inbox = inbox;
+        self.inbox.consume(consumed);
+    }
+
+    /// Handles the frames at the front of `bytes` as far as may be. How many bytes are done with.
+    fn handle_frames(&mut self, bytes: &[u8], local: &mut Local, now: Instant) -> usize {
+        let limit = local.shared.limits.frame_size_max;
+        let mut consumed = 0;
+        while self.may_handle() {
+            match frame::front(&bytes[consumed..], limit) {
+                Ok(Front::Frame(frame)) => {
+                    self.handle(frame, local, now);
+                    consumed += PREFIX_SIZE + frame.len();
+                    self.answers.release(&mut self.sender);
+                }
+                Ok(Front::Part(_)) => break,
+                Err(bad) => self.end(Ending::BadLength { bad, limit }),
+            }
+        }
+        if self.ending.is_some() {
+            bytes.len()
+        } else {
+            consumed
+        }
+    }
+
+    fn handle(&mut self, frame: &[u8], local: &mut Local, now: Instant) {
+        local.counts.frames += 1;
+        let token = self.next_token();
+        self.answers.push(Slot::AtWork);
+        let context = Context {
+            now,
+            notify: &local.notify,
+            token: token.to_u64(),
+        };
+        match contain(|| self.handler.frame(frame, &context)) {
+            Some(answer) => self.take_answer(token, answer, frame.len(), local, now),
+            None => self.broken(token.sequence),
+        }
+    }
+
+    /// Takes what a worker brings back.
+    pub(crate) fn worked(&mut self, token: Token, answer: Answer, local: &mut Local, now: Instant) {
+        if self.answers.is_at_work(token.sequence) {
+            self.at_work = false;
+            self.progress = now;
+            let size = mem::take(&mut self.work_size) as usize;
+            self.take_answer(token, answer, size, local, now);
+        }
+    }
+
+    fn take_answer(
+        &mut self,
+        token: Token,
+        answer: Answer,
+        frame_size: usize,
+        local: &mut Local,
+        now: Instant,
+    ) {
+        match answer {
+            Answer::Now(rope) => self.answers.set(token.sequence, Slot::Ready(rope)),
+            Answer::Silent => self.answers.set(token.sequence, Slot::Ready(Rope::new())),
+            Answer::Later(pending) => {
+                self.answers.set(token.sequence, Slot::waiting(pending));
+                self.poll(token, local, now);
+            }
+            Answer::Work(work) => self.submit(token, work, frame_size, local),
+            Answer::Close(reason) => {
+                self.answers.set(token.sequence, Slot::Ready(Rope::new()));
+                self.end(Ending::Handler(reason));
+            }
+        }
+    }
+
+    fn submit(&mut self, token: Token, work: Work, frame_size: usize, local: &mut Local) {
+        local.counts.worked += 1;
+        self.at_work = true;
+        self.work_size = frame_size as u64;
+        let permit = Arc::clone(&self.permit);
+        let job = Job {
+            work,
+            token: token.to_u64(),
+            mailbox: Arc::clone(&local.mailbox),
+            permit,
+        };
+        if !local.workers.submit(job) {
+            self.answers.set(token.sequence, Slot::Ready(Rope::new()));
+            self.end(Ending::WorkersFull);
+        }
+    }
+
+    /// Polls the answer of `token`. Whether that calls for a turn.
+    pub(crate) fn poll(&mut self, token: Token, local: &mut Local, now: Instant) -> bool {
+        local.counts.polls += 1;
+        match self
+            .answers
+            .poll(token.sequence, token.to_u64(), &mut local.marks, now)
+        {
+            Polled::Answered => {
+                self.progress = now;
+                true
+            }
+            Polled::Waits(deadline) => {
+                self.bring_timer_forward(deadline, local);
+                false
+            }
+            Polled::Broken => {
+                self.broken(token.sequence);
+                true
+            }
+            Polled::Gone => false,
+        }
+    }
+
+    fn broken(&mut self, sequence: u32) {
+        self.answers.set(sequence, Slot::Ready(Rope::new()));
+        self.end(Ending::Panicked);
+    }
+
+    // Sending.
+
+    fn flush(&mut self, local: &mut Local, now: Instant) -> Result<Progress, Ending> {
+        if self.sender.is_empty() || !self.writable {
+            return Ok(Progress::Done);
+        }
+        let before = self.sender.size();
+        let progress = self
+            .sender
+            .send(self.socket.as_fd(), &mut local.paths)
+            .map_err(Ending::Send)?;
+        if self.sender.size() < before {
+            self.progress = now;
+        }
+        self.writable = progress != Progress::Blocked;
+        Ok(progress)
+    }
+
+    // Time.
+
+    /// Polls what is due, ends what is idle, and sets the next timer. The one that was set has just been taken.
+    pub(crate) fn timer_due(&mut self, local: &mut Local, now: Instant) -> Result<(), Ending> {
+        self.timer = None;
+        for sequence in self.answers.due(now) {
+            self.poll(
+                Token {
+                    slot: self.key.slot,
+                    sequence,
+                },
+                local,
+                now,
+            );
+        }
+        let timeout = local.shared.limits.idle_timeout;
+        // Whoever waits for this side is not idle; whoever does not read its answers, or send its frame to the end, is.
+        let waits_for_us = self.sender.is_empty() && (!self.answers.is_empty() || self.paused);
+        let idle_at = if waits_for_us {
+            now + timeout
+        } else {
+            self.progress + timeout
+        };
+        if idle_at <= now {
+            return Err(Ending::Idle {
+                seconds: timeout.as_secs(),
+            });
+        }
+        let next = self
+            .answers
+            .deadline()
+            .map_or(idle_at, |deadline| deadline.min(idle_at));
+        self.bring_timer_forward(Some(next), local);
+        Ok(())
+    }
+
+    fn bring_timer_forward(&mut self, deadline: Option<Instant>, local: &mut Local) {
+        let Some(deadline) = deadline else { return };
+        if self.timer.is_none_or(|timer| deadline < timer) {
+            local
+                .timers
+                .replace(self.key.slot, self.timer, Some(deadline));
+            self.timer = Some(deadline);
+        }
+    }
+
+    /// Gives back all that the reactor keeps for it.
+    pub(crate) fn release(&mut self, local: &mut Local) {
+        local.timers.replace(self.key.slot, self.timer.take(), None);
+        local.end_privilege(self.key);
+        local.charge(&mut self.charged, 0);
+    }
+}
