@@ -24,6 +24,8 @@ pub mod offset_for_leader_epoch;
 pub mod produce;
 mod reader;
 mod schema;
+#[cfg(test)]
+mod tests;
 pub mod varint;
 mod writer;
 

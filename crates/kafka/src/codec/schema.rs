@@ -73,6 +73,21 @@ macro_rules! message {
                 size
             }
         }
+
+        #[cfg(test)]
+        impl<$life> $crate::codec::tests::Sample for $name $($generics)* {
+            fn sample(random: &mut pagelog_testing::Random, version: i16) -> Self {
+                let mut message = Self::default();
+                $(message!(@sample message.$field, random, version, $versions);)*
+                message
+            }
+        }
+    };
+
+    (@sample $message:ident.$field:ident, $random:ident, $version:ident, $versions:expr) => {
+        if message!(@has $versions, $version) {
+            $message.$field = $crate::codec::tests::Sample::sample($random, $version);
+        }
     };
 
     (@default) => { Default::default() };
