@@ -27,7 +27,7 @@ impl Control {
         is_head.then(|| u64::from_le_bytes(*size))
     }
 
-    pub(crate) fn plain(kind: u8) -> [u8; 8] {
+    pub(crate) const fn plain(kind: u8) -> [u8; 8] {
         [kind, 0, 0, 0, 0, 0, 0, 0]
     }
 }

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 
 use pagelog_os::MemoryFault;
-use pagelog_record::Epoch;
 use pagelog_segment::Position;
 
 use crate::meta::MetaError;
@@ -75,15 +74,26 @@ pub enum OpenError {
         /// The size in the segment's first entry.
         made: u64,
     },
-    /// There are segments with entries, and none of them begins as a segment of this log.
+    /// A segment's file has a size that no segment is made with.
     #[error(
-        "no segment of this log is readable from {file} on although later ones hold entries of epoch {epoch}"
+        "the segment {file} has {found} bytes, which is no whole number of pages: it was cut short or lengthened by hand; restore it from a backup"
+    )]
+    SegmentUneven {
+        /// The segment's file name.
+        file: String,
+        /// The size of the file.
+        found: u64,
+    },
+    /// The segments hold entries, and none of them was sealed with this log's secret.
+    #[error(
+        "something that looks like an entry lies in {file} at byte {at}, and not one entry of the log fits log.meta: \
+         one of the two is of another log; restore the one that belongs here"
     )]
     Foreign {
-        /// The first segment's file name.
+        /// The segment's file name.
         file: String,
-        /// The epoch that was found.
-        epoch: Epoch,
+        /// Where in the file.
+        at: u64,
     },
     /// Whoever replays the log refused an entry.
     #[error("the entry at position {position} cannot be replayed: {source}")]

@@ -3,7 +3,7 @@
 use std::io;
 
 use pagelog_record::SECRET_SIZE;
-use pagelog_segment::Storage;
+use pagelog_segment::{Storage, base_of};
 
 use crate::whole;
 
@@ -56,7 +56,7 @@ impl Meta {
         if names.iter().any(|name| name == FILE_NAME) {
             return Meta::read(storage);
         }
-        let segments = names.iter().filter(|name| name.ends_with(".log")).count();
+        let segments = names.iter().filter(|name| base_of(name).is_some()).count();
         if segments > 0 {
             return Err(MetaError::Missing { segments });
         }

@@ -7,16 +7,20 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use pagelog_record::{Epoch, HEADER_SIZE, Header, Kind, Seed, StreamId};
+use pagelog_record::{Epoch, HEADER_SIZE, Header, Kind, Seed, StreamId, entry_size};
 use pagelog_segment::{Position, Segment, file_name};
 
 use crate::control::Control;
 use crate::error::OpenError;
+use crate::options::{PAGE_SIZE, SEGMENT_HEAD_SIZE};
 use crate::scan::{NotWhole, Scanner};
 use crate::stream::Stream;
 
 /// The largest control entry that is read into memory whole, in bytes.
 const CONTROL_SIZE_MAX: u32 = 16 << 20;
+
+/// The segment head and the entry of the opening, which begin a log.
+const FIRST_ENTRIES_SIZE: u64 = SEGMENT_HEAD_SIZE + entry_size(Control::plain(0).len() as u32);
 
 /// An entry as replay meets it.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +66,16 @@ pub(crate) fn replay(
     apply: &mut Replay<'_>,
 ) -> Result<Found, OpenError> {
     let mut state = State::new(segments.first().map_or(Position(0), |first| first.base()));
+    segments
+        .iter()
+        .try_for_each(|segment| check_size(segment))?;
     for (index, segment) in segments.iter().enumerate() {
         state.recovery.segments = index + 1;
         if let Some(why) = state.segment(segment, seed, apply)? {
             state.check_damage(&segments[index..], seed, why)?;
+            if state.recovery.entries == 0 {
+                check_foreign(segments, seed)?;
+            }
             state.recovery.cut = (!is_blank(why)).then_some(why);
             break;
         }
@@ -212,6 +222,31 @@ impl State {
         }
         Ok(None)
     }
+}
+
+/// A file that was cut so short that it no longer holds its head cannot say how long it was made: but not as long as that.
+fn check_size(segment: &Segment) -> Result<(), OpenError> {
+    let (file, found) = (file_name(segment.base()), segment.size());
+    if found == 0 || !found.is_multiple_of(PAGE_SIZE) {
+        return Err(OpenError::SegmentUneven { file, found });
+    }
+    Ok(())
+}
+
+/// A log of which not one entry is whole has none, if it was never more than begun: its first two entries are synced before there is a third.
+/// If more lies there, it was sealed with another secret.
+fn check_foreign(segments: &[Arc<Segment>], seed: Seed) -> Result<(), OpenError> {
+    let mut from = FIRST_ENTRIES_SIZE;
+    for segment in segments {
+        let mut scanner = Scanner::new(segment, seed);
+        let candidate = scanner.next_candidate(from);
+        if let Some(at) = candidate.map_err(read_error(segment, from))? {
+            let file = file_name(segment.base());
+            return Err(OpenError::Foreign { file, at });
+        }
+        from = 0;
+    }
+    Ok(())
 }
 
 /// Whether a segment's first entry is its head; a head of another size is an error of its own.
