@@ -38,3 +38,4 @@ pub use freeze::{Frozen, Marks};
 pub use image::Image;
 pub use memory::MemoryStorage;
 pub use random::{Random, seed};
+pub use rustix::io::Errno;

@@ -1,0 +1,144 @@
+//! A small log in faulty storage, driven by one thread: nothing is written or synced that a test does not ask for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pagelog_commit_log::{
+    AppendError, Appended, Header, Log, LogOptions, NewEntry, Offset, OpenError, Opened, Producer,
+    Recovery, Route, StreamId, SyncSide,
+};
+use pagelog_testing::MemoryStorage;
+
+pub(crate) const STAGED: Route = Route::Staged {
+    ring_size: 8 * 1024,
+};
+pub(crate) const ROUTES: [Route; 2] = [STAGED, Route::Mapped];
+pub(crate) const SEGMENT_SIZE: u64 = 8192;
+pub(crate) const FIRST_SEGMENT: &str = "00000000000000000000.log";
+
+const STREAMS: u32 = 3;
+
+/// A log that is open, and what its opening met.
+pub(crate) struct Fixture {
+    pub(crate) log: Arc<Log>,
+    pub(crate) sync: SyncSide,
+    pub(crate) recovery: Recovery,
+    /// All headers that replay gave, the log's own included.
+    pub(crate) headers: Vec<Header>,
+}
+
+/// An entry as a reader sees it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Found {
+    pub(crate) end: u64,
+    pub(crate) stream: u32,
+    pub(crate) base_offset: i64,
+    pub(crate) payload: Vec<u8>,
+}
+
+pub(crate) fn open(storage: &MemoryStorage, route: Route) -> Result<Fixture, OpenError> {
+    let options = LogOptions {
+        segment_size: SEGMENT_SIZE,
+        route,
+        payload_size_max: 2048,
+    };
+    let mut headers = Vec::new();
+    let opened = Log::open(Arc::new(storage.clone()), options, &mut |entry| {
+        headers.push(*entry.header);
+        Ok(())
+    })?;
+    let Opened {
+        log,
+        sync,
+        recovery,
+    } = opened;
+    Ok(Fixture {
+        log,
+        sync,
+        recovery,
+        headers,
+    })
+}
+
+impl Fixture {
+    pub(crate) fn new(storage: &MemoryStorage, route: Route) -> Fixture {
+        open(storage, route).expect("nothing is wrong with it")
+    }
+
+    /// Appends one record, writing when the ring is full and waiting when a segment is not ready.
+    pub(crate) fn append(&mut self, stream: u32, payload: &[u8]) -> Appended {
+        loop {
+            match self.try_append(stream, payload) {
+                Err(AppendError::Busy(busy)) => {
+                    self.sync.write().expect("writes succeed");
+                    self.log.wait_room(busy, Duration::from_millis(1));
+                }
+                other => return other.expect("the log takes entries"),
+            }
+        }
+    }
+
+    pub(crate) fn try_append(&self, stream: u32, payload: &[u8]) -> Result<Appended, AppendError> {
+        let entry = NewEntry {
+            count: 1,
+            append_time_ms: 0,
+            record_time_max_ms: 0,
+            producer: Producer::NONE,
+            head: &[],
+            body: payload,
+            patch: |_, _| {},
+        };
+        self.log.append(&self.log.stream(StreamId(stream)), &entry)
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.sync.write().expect("writes succeed");
+        self.sync.sync().expect("syncs succeed");
+    }
+
+    /// Everything that is durable, in the log's order.
+    pub(crate) fn entries(&self) -> Vec<Found> {
+        let mut found: Vec<_> = (1..=STREAMS)
+            .flat_map(|stream| self.stream(stream))
+            .collect();
+        found.sort();
+        found
+    }
+
+    fn stream(&self, id: u32) -> Vec<Found> {
+        let stream = self.log.stream(StreamId(id));
+        let until = self.log.durable().get();
+        let payloads = self.log.read(&stream, Offset(0), until, u64::MAX, true);
+        let found = payloads.into_iter().map(|entry| {
+            let mut payload = vec![0; entry.size as usize];
+            let read = pagelog_os::file::read_exact_at(entry.file.file(), entry.at, &mut payload);
+            read.expect("the file is as long as it was");
+            Found {
+                end: entry.end.0,
+                stream: id,
+                base_offset: entry.base_offset.0,
+                payload,
+            }
+        });
+        found.collect()
+    }
+}
+
+/// A payload that differs from every other one.
+pub(crate) fn payload(number: usize) -> Vec<u8> {
+    let size = 8 + number * 37 % 600;
+    let mut payload = vec![number as u8; size];
+    payload[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    payload
+}
+
+/// Appends `count` entries, synced in groups of `group`.
+pub(crate) fn fill(fixture: &mut Fixture, count: usize, group: usize) {
+    for number in 0..count {
+        fixture.append(1 + number as u32 % STREAMS, &payload(number));
+        if number % group == group - 1 {
+            fixture.flush();
+        }
+    }
+    fixture.flush();
+}
