@@ -65,10 +65,16 @@ impl Fixture {
         open(storage, route).expect("nothing is wrong with it")
     }
 
-    /// Appends one record, writing when the ring is full and waiting when a segment is not ready.
+    /// Appends one record; see [`Fixture::append_entry`].
     pub(crate) fn append(&mut self, stream: u32, payload: &[u8]) -> Appended {
+        self.append_entry(stream, &one_record(payload))
+    }
+
+    /// Appends, writing when the ring is full and waiting when a segment is not ready.
+    pub(crate) fn append_entry(&mut self, stream: u32, entry: &NewEntry<'_>) -> Appended {
+        let stream = self.log.stream(StreamId(stream));
         loop {
-            match self.try_append(stream, payload) {
+            match self.log.append(&stream, entry) {
                 Err(AppendError::Busy(busy)) => {
                     self.sync.write().expect("writes succeed");
                     self.log.wait_room(busy, Duration::from_millis(1));
@@ -79,16 +85,8 @@ impl Fixture {
     }
 
     pub(crate) fn try_append(&self, stream: u32, payload: &[u8]) -> Result<Appended, AppendError> {
-        let entry = NewEntry {
-            count: 1,
-            append_time_ms: 0,
-            record_time_max_ms: 0,
-            producer: Producer::NONE,
-            head: &[],
-            body: payload,
-            patch: |_, _| {},
-        };
-        self.log.append(&self.log.stream(StreamId(stream)), &entry)
+        self.log
+            .append(&self.log.stream(StreamId(stream)), &one_record(payload))
     }
 
     pub(crate) fn flush(&mut self) {
@@ -121,6 +119,18 @@ impl Fixture {
             }
         });
         found.collect()
+    }
+}
+
+fn one_record(payload: &[u8]) -> NewEntry<'_> {
+    NewEntry {
+        count: 1,
+        append_time_ms: 0,
+        record_time_max_ms: 0,
+        producer: Producer::NONE,
+        head: &[],
+        body: payload,
+        patch: |_, _| {},
     }
 }
 

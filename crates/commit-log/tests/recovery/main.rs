@@ -4,4 +4,5 @@ mod damage;
 mod directory;
 mod failures;
 mod fixture;
+mod model;
 mod tail;
