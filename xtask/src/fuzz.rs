@@ -14,7 +14,7 @@ use crate::command::{self, cargo, run as run_command};
 /// The compiler's coverage pass, as `cargo fuzz --sanitizer none` asks for it, with the checks of a debug build.
 const COVERAGE_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-     -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1";
+     -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Coverflow-checks";
 
 /// What a target may hold: a decoder that believes a count would pass this.
 const MEMORY_LIMIT_MIB: u32 = 1024;
