@@ -43,6 +43,7 @@
 mod append;
 mod control;
 mod error;
+mod index;
 mod log;
 mod meta;
 mod open;

@@ -6,8 +6,9 @@ use pagelog_os::MappedFile;
 use pagelog_record::{HEADER_SIZE, Offset};
 use pagelog_segment::{Position, Segment};
 
+use crate::index::Item;
 use crate::log::Log;
-use crate::stream::{Item, Stream};
+use crate::stream::Stream;
 
 /// The payload of one entry as a range of a file, which it keeps alive.
 #[derive(Clone, Debug)]

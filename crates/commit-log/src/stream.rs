@@ -1,12 +1,13 @@
 //! One stream: its next offset, and where its entries lie.
 //!
-//! The index is held in memory, one item of 32 bytes an entry, in the order of offsets, which within a stream is the order of
-//! positions too. So a position tells what is visible by the same binary search as an offset.
+//! Entries are found by offset, by time, and by position, which tells what is visible: all three ascend together.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pagelog_record::{Offset, StreamId};
+use pagelog_record::{Header, Offset, StreamId};
 use pagelog_segment::Position;
+
+use crate::index::{Index, Item};
 
 /// One stream of a log. Whoever appends to it or reads it holds it, so that nothing is looked up by id on the way.
 #[derive(Debug)]
@@ -15,24 +16,11 @@ pub struct Stream {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     next: i64,
-    entries: Vec<Item>,
+    index: Index,
 }
-
-/// One entry of a stream.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Item {
-    pub(crate) base_offset: i64,
-    pub(crate) position: u64,
-    /// The highest record time of this entry and of all before it: ascending, so that time is found by binary search too.
-    pub(crate) time_max_so_far: i64,
-    pub(crate) payload_size: u32,
-    pub(crate) count: u32,
-}
-
-const _: () = assert!(size_of::<Item>() == 32);
 
 /// The offsets that a reader can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +31,11 @@ pub struct Bounds {
     pub end: Offset,
 }
 
-impl Item {
-    pub(crate) fn next(&self) -> i64 {
-        self.base_offset + i64::from(self.count)
-    }
-}
-
 impl Stream {
     pub(crate) fn new(id: StreamId) -> Stream {
         Stream {
             id,
-            state: Mutex::new(State {
-                next: 0,
-                entries: Vec::new(),
-            }),
+            state: Mutex::default(),
         }
     }
 
@@ -74,16 +53,13 @@ impl Stream {
     pub fn bounds(&self, until: Position) -> Bounds {
         let state = self.state();
         let start = state
-            .entries
+            .index
             .first()
             .map_or(state.next, |item| item.base_offset);
-        let end = match state.visible(until) {
-            [] => start,
-            [.., last] => last.next(),
-        };
+        let last = state.last_visible(until);
         Bounds {
             start: Offset(start),
-            end: Offset(end),
+            end: Offset(last.map_or(start, Item::next)),
         }
     }
 
@@ -102,7 +78,7 @@ impl Stream {
     }
 
     /// Takes an entry as it was found in the log.
-    pub(crate) fn replay(&self, header: &pagelog_record::Header) {
+    pub(crate) fn replay(&self, header: &Header) {
         self.state().push(
             header.base_offset.0,
             header.position,
@@ -114,7 +90,7 @@ impl Stream {
 
     /// Forgets every entry; offsets go on from where they are.
     pub(crate) fn clear(&self) {
-        self.state().entries = Vec::new();
+        self.state().index = Index::default();
     }
 
     /// Calls `each` for the entries from the one that holds `from` on, below `until`, while it says so.
@@ -125,10 +101,9 @@ impl Stream {
         mut each: impl FnMut(&Item) -> bool,
     ) {
         let state = self.state();
-        let visible = state.visible(until);
-        let first = visible.partition_point(|item| item.next() <= from.0);
-        for item in &visible[first..] {
-            if !each(item) {
+        let first = state.index.partition_point(|item| item.next() <= from.0);
+        for item in state.index.from(first) {
+            if item.position >= until.0 || !each(item) {
                 break;
             }
         }
@@ -137,14 +112,16 @@ impl Stream {
     /// The first entry below `until` with a record of `time` or later.
     pub(crate) fn first_at_or_after(&self, time_ms: i64, until: Position) -> Option<Item> {
         let state = self.state();
-        let visible = state.visible(until);
-        let first = visible.partition_point(|item| item.time_max_so_far < time_ms);
-        visible.get(first).copied()
+        let first = state
+            .index
+            .partition_point(|item| item.time_max_so_far < time_ms);
+        let item = state.index.get(first).copied();
+        item.filter(|item| item.position < until.0)
     }
 
     /// The first entry below `until` that has the highest record time of them all.
     pub(crate) fn with_time_max(&self, until: Position) -> Option<Item> {
-        let time_max = self.state().visible(until).last()?.time_max_so_far;
+        let time_max = self.state().last_visible(until)?.time_max_so_far;
         self.first_at_or_after(time_max, until)
     }
 
@@ -156,7 +133,7 @@ impl Stream {
 impl State {
     fn push(&mut self, base_offset: i64, position: u64, payload_size: u32, count: u32, time: i64) {
         let so_far = self
-            .entries
+            .index
             .last()
             .map_or(i64::MIN, |item| item.time_max_so_far);
         let item = Item {
@@ -167,18 +144,17 @@ impl State {
             count,
         };
         self.next = item.next();
-        self.entries.push(item);
+        self.index.push(item);
     }
 
-    /// The entries below `until`, which is the end of an entry. Nearly always that is all of them, or all but the last few.
-    fn visible(&self, until: Position) -> &[Item] {
-        match self.entries.last() {
-            Some(last) if last.position >= until.0 => {
-                let count = self.entries.partition_point(|item| item.position < until.0);
-                &self.entries[..count]
-            }
-            _ => &self.entries,
+    /// The last entry below `until`, which is the end of one: most often the last of all, or one of the last few.
+    fn last_visible(&self, until: Position) -> Option<&Item> {
+        let last = self.index.last()?;
+        if last.position < until.0 {
+            return Some(last);
         }
+        let count = self.index.partition_point(|item| item.position < until.0);
+        self.index.get(count.checked_sub(1)?)
     }
 }
 

@@ -1,0 +1,244 @@
+//! From settings to the options of each crate, and the checks of settings that only work together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pagelog_commit_log::{LogOptions, Route};
+use pagelog_flush::Policy;
+
+use crate::listen::Listen;
+use crate::settings::Settings;
+use crate::settings::error::SettingsError;
+use crate::settings::kind::size;
+use crate::settings::table;
+
+/// Everything that the wiring needs.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    /// Where the log lives.
+    pub(crate) data_directory: PathBuf,
+    /// Where Kafka clients connect.
+    pub(crate) kafka_listeners: Vec<Listen>,
+    /// What the log is opened with.
+    pub(crate) log: LogOptions,
+    /// When the log is flushed.
+    pub(crate) policy: Policy,
+    /// How many connections are served at a time.
+    pub(crate) connections_max: u64,
+}
+
+impl Configuration {
+    /// The options that the settings mean.
+    ///
+    /// # Errors
+    /// [`SettingsError::Together`]: two settings do not go together; the message names both, and a remedy.
+    pub(crate) fn new(settings: &Settings) -> Result<Configuration, SettingsError> {
+        check_sizes(settings)?;
+        let policy = policy(settings);
+        Ok(Configuration {
+            data_directory: PathBuf::from(settings.text(&table::DATA_DIR)),
+            kafka_listeners: settings.listeners(&table::KAFKA_LISTENERS).to_vec(),
+            log: log(settings, policy)?,
+            policy,
+            connections_max: settings.number(&table::NET_CONNECTIONS_MAX),
+        })
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    if settings.text(&table::FLUSH_POLICY) == "sync" {
+        return Policy::Sync;
+    }
+    Policy::Interval {
+        interval: Duration::from_millis(settings.number(&table::FLUSH_INTERVAL_MS)),
+        pages_least: in_u32(settings.number(&table::FLUSH_PAGES_LEAST)),
+        thorough: Duration::from_millis(settings.number(&table::FLUSH_THOROUGH_MS)),
+    }
+}
+
+fn log(settings: &Settings, policy: Policy) -> Result<LogOptions, SettingsError> {
+    let payload_size_max = in_u32(settings.number(&table::KAFKA_MESSAGE_MAX_BYTES));
+    Ok(LogOptions {
+        segment_size: segment_size(settings, payload_size_max)?,
+        route: route(settings, policy, payload_size_max)?,
+        payload_size_max,
+    })
+}
+
+/// A segment is whole pages, and holds the largest batch.
+fn segment_size(settings: &Settings, payload_size_max: u32) -> Result<u64, SettingsError> {
+    let segment_size = settings.number(&table::SEGMENT_BYTES);
+    let least = LogOptions::segment_size_min(payload_size_max);
+    if segment_size < least {
+        return Err(together(format!(
+            "{} cannot hold {}: allowed is a segment of at least {least} bytes, or smaller batches",
+            settings.shown(&table::SEGMENT_BYTES),
+            settings.shown(&table::KAFKA_MESSAGE_MAX_BYTES),
+        )));
+    }
+    if !segment_size.is_multiple_of(4096) {
+        let shown = settings.shown(&table::SEGMENT_BYTES);
+        return Err(together(format!(
+            "{shown} is no multiple of 4096: segments are whole pages"
+        )));
+    }
+    Ok(segment_size)
+}
+
+fn route(
+    settings: &Settings,
+    policy: Policy,
+    payload_size_max: u32,
+) -> Result<Route, SettingsError> {
+    let ring_size = || ring_size(settings, payload_size_max);
+    match (settings.text(&table::LOG_ROUTE), policy) {
+        ("auto" | "staged", Policy::Sync) => Ok(Route::Staged {
+            ring_size: ring_size(),
+        }),
+        ("staged", Policy::Interval { .. }) => Err(together(format!(
+            "{} does not go with {} yet: allowed is log.route = mapped or auto, or flush.policy = sync",
+            settings.shown(&table::LOG_ROUTE),
+            settings.shown(&table::FLUSH_POLICY),
+        ))),
+        (_, _) => Ok(Route::Mapped),
+    }
+}
+
+/// The ring as it was set, or as large as the largest batch needs it.
+fn ring_size(settings: &Settings, payload_size_max: u32) -> usize {
+    let asked = settings.number(&table::RING_BYTES);
+    let needed = LogOptions::ring_size_min(payload_size_max).next_multiple_of(4096);
+    if asked < needed {
+        tracing::info!(
+            "the ring is raised from {} to {}, to hold the largest batch",
+            size(asked),
+            size(needed)
+        );
+    }
+    usize::try_from(asked.max(needed)).unwrap_or(usize::MAX)
+}
+
+/// A batch fits in a frame, and a frame in the budget of all frames; else it could never come in.
+fn check_sizes(settings: &Settings) -> Result<(), SettingsError> {
+    let chain = [
+        &table::KAFKA_MESSAGE_MAX_BYTES,
+        &table::NET_FRAME_BYTES_MAX,
+        &table::NET_IN_FLIGHT_BYTES_MAX,
+    ];
+    for pair in chain.windows(2) {
+        if settings.number(pair[0]) > settings.number(pair[1]) {
+            let (inner, outer) = (settings.shown(pair[0]), settings.shown(pair[1]));
+            return Err(together(format!(
+                "{inner} does not fit in {outer}: lower the first or raise the second"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn together(message: String) -> SettingsError {
+    SettingsError::Together(message)
+}
+
+/// A number whose range in the table lies within 32 bits.
+fn in_u32(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Configuration;
+    use crate::settings::Settings;
+    use crate::settings::source::{Assignment, Origin};
+    use pagelog_commit_log::Route;
+    use pagelog_flush::Policy;
+
+    fn configure(assignments: &[(&str, &str)]) -> Result<Configuration, String> {
+        let assignment = |(name, text): &(&str, &str)| Assignment {
+            name: (*name).to_owned(),
+            text: (*text).to_owned(),
+            origin: Origin::Flag("--set"),
+        };
+        let source = assignments.iter().map(assignment).collect();
+        let settings = Settings::resolve(&[source]).map_err(|error| error.to_string())?;
+        Configuration::new(&settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_stage_and_sync() {
+        let configuration = configure(&[]).unwrap();
+        assert_eq!(configuration.policy, Policy::Sync);
+        assert_eq!(
+            configuration.log.route,
+            Route::Staged {
+                ring_size: 16 << 20
+            }
+        );
+        assert_eq!(configuration.log.segment_size, 1 << 30);
+    }
+
+    #[test]
+    fn interval_maps_with_the_documented_times() {
+        let configuration = configure(&[("flush.policy", "interval")]).unwrap();
+        assert_eq!(configuration.policy, Policy::INTERVAL);
+        assert_eq!(configuration.log.route, Route::Mapped);
+    }
+
+    #[test]
+    fn sync_may_map_and_interval_may_not_stage() {
+        assert_eq!(
+            configure(&[("log.route", "mapped")]).unwrap().log.route,
+            Route::Mapped
+        );
+        let error =
+            configure(&[("log.route", "staged"), ("flush.policy", "interval")]).unwrap_err();
+        assert!(
+            error.starts_with(
+                "log.route = staged (--set) does not go with flush.policy = interval (--set)"
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_segment_holds_the_largest_batch() {
+        let error = configure(&[("segment.bytes", "64KiB")]).unwrap_err();
+        assert!(
+            error.contains("kafka.message.max.bytes = 1048588 (default)"),
+            "{error}"
+        );
+        let small = [
+            ("segment.bytes", "64KiB"),
+            ("kafka.message.max.bytes", "32KiB"),
+        ];
+        assert_eq!(configure(&small).unwrap().log.segment_size, 65536);
+        let uneven = configure(&[("segment.bytes", "2000001")]).unwrap_err();
+        assert!(uneven.contains("no multiple of 4096"), "{uneven}");
+    }
+
+    #[test]
+    fn the_ring_is_raised_for_large_batches() {
+        let Route::Staged { ring_size } = configure(&[("kafka.message.max.bytes", "32MiB")])
+            .unwrap()
+            .log
+            .route
+        else {
+            panic!("sync stages");
+        };
+        assert!(ring_size > 64 << 20, "{ring_size}");
+    }
+
+    #[test]
+    fn a_batch_fits_in_a_frame_and_a_frame_in_the_budget() {
+        let error = configure(&[("net.frame.bytes.max", "1MiB")]).unwrap_err();
+        assert!(
+            error.contains("does not fit in net.frame.bytes.max = 1MiB (--set)"),
+            "{error}"
+        );
+        let error = configure(&[("net.in-flight.bytes.max", "1MiB")]).unwrap_err();
+        assert!(
+            error.contains("does not fit in net.in-flight.bytes.max = 1MiB (--set)"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! The data directory: locked, and its log opened; every refusal is told apart for its exit code.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use pagelog_commit_log::{LogFailure, MetaError, OpenError, Recovery};
+use pagelog_segment::{Directory, DirectoryError};
+
+use crate::exit::Failure;
+
+/// Locks the data directory, and makes it when it is not there.
+///
+/// # Errors
+/// Another process holds it, or it cannot be made, read or written.
+pub(crate) fn lock(path: &Path) -> Result<Arc<Directory>, Failure> {
+    match Directory::open(path) {
+        Ok(directory) => Ok(Arc::new(directory)),
+        Err(error @ DirectoryError::Held { .. }) => Err(Failure::DataInUse(error.to_string())),
+        Err(DirectoryError::Io {
+            action,
+            path,
+            error,
+        }) => {
+            let remedy = remedy(&error);
+            Err(Failure::Data(format!(
+                "cannot {action} {}: {error}{remedy}",
+                path.display()
+            )))
+        }
+    }
+}
+
+/// Whether a log that could not be opened is damaged, or the directory cannot be used.
+pub(crate) fn refused(path: &Path, error: &OpenError) -> Failure {
+    let shown = format!("{}: {error}", path.display());
+    match error {
+        OpenError::Damaged { .. }
+        | OpenError::SegmentSize { .. }
+        | OpenError::SegmentUneven { .. }
+        | OpenError::Foreign { .. }
+        | OpenError::Replay { .. }
+        | OpenError::Meta(MetaError::Missing { .. } | MetaError::Damaged { .. })
+        | OpenError::Segments(
+            pagelog_segment::OpenError::MissingSegment { .. }
+            | pagelog_segment::OpenError::Overlap { .. },
+        ) => Failure::Damaged(shown),
+        OpenError::Failed(failure) => failed(failure),
+        OpenError::Allocate(source) => Failure::Data(format!("{shown}{}", remedy(source))),
+        OpenError::Read { source, .. }
+        | OpenError::Rewrite { source, .. }
+        | OpenError::Meta(MetaError::Io { source, .. })
+        | OpenError::Segments(pagelog_segment::OpenError::Io { error: source, .. }) => {
+            Failure::Data(format!("{shown}{}", remedy(source)))
+        }
+        OpenError::Options(_) | OpenError::Meta(MetaError::Random(_)) => {
+            Failure::Other(anyhow::anyhow!(shown))
+        }
+    }
+}
+
+/// The failure that ended the log.
+pub(crate) fn failed(failure: &LogFailure) -> Failure {
+    Failure::LogFailed(format!(
+        "{failure}; nothing was acknowledged after it: see to the disk, and start again, which finds what is on it"
+    ))
+}
+
+/// What to do about the usual reasons.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; give this user the directory, or choose another with --data-dir"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; segments are allocated in full, two of them: make room, or choose a smaller --set segment.bytes"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; choose a directory that can be written with --data-dir"
+        }
+        _ => "",
+    }
+}
+
+/// One line about what the opening found.
+pub(crate) fn describe(recovery: &Recovery, epoch: u32, milliseconds: u128) {
+    let Recovery {
+        segments,
+        entries,
+        end,
+        proven_durable,
+        clean,
+        cut,
+    } = recovery;
+    let how = match (*entries, *clean) {
+        (0, _) => "a new log",
+        (_, true) => "the log was closed cleanly",
+        (_, false) => "the log was not closed cleanly",
+    };
+    tracing::info!(
+        segments,
+        entries,
+        end = end.0,
+        proven_durable = proven_durable.0,
+        epoch,
+        milliseconds,
+        "{how}"
+    );
+    if let Some(cut) = cut {
+        tracing::info!(
+            "the log ends at position {}, where a torn tail was cut: {cut}",
+            end.0
+        );
+    }
+}

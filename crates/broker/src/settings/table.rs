@@ -1,0 +1,120 @@
+//! The one table of settings: key, kind with its range, default, meaning.
+//!
+//! Everything else follows from it: the file, the environment variables, `--set`, the errors, and the table in
+//! `docs/operations.md`, which a test compares with this one.
+
+use super::kind::Kind;
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Its key, words joined by dots.
+    pub(crate) name: &'static str,
+    /// What it may hold.
+    pub(crate) kind: Kind,
+    /// What it holds when nobody says otherwise, as one would write it.
+    pub(crate) default: &'static str,
+    /// What it does, in one line.
+    pub(crate) meaning: &'static str,
+}
+
+impl Setting {
+    /// The environment variable that sets it: `PAGELOG_`, and the key in capitals with `_` for `.` and `-`.
+    pub(crate) fn variable(&self) -> String {
+        format!(
+            "PAGELOG_{}",
+            self.name.to_uppercase().replace(['.', '-'], "_")
+        )
+    }
+}
+
+macro_rules! settings {
+    ($($constant:ident = $name:literal, $kind:expr, $default:literal, $meaning:literal;)*) => {
+        $(#[doc = $meaning]
+        pub(crate) static $constant: Setting =
+            Setting { name: $name, kind: $kind, default: $default, meaning: $meaning };)*
+
+        /// All settings, in the order of the documentation.
+        pub(crate) static ALL: &[&Setting] = &[$(&$constant),*];
+    };
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const GIB: u64 = 1 << 30;
+
+settings! {
+    DATA_DIR = "data.dir", Kind::Path, "pagelog-data",
+        "Where the log lives; made when it is missing, used by one process at a time.";
+    KAFKA_LISTENERS = "kafka.listeners", Kind::Listeners, "127.0.0.1:9092",
+        "Where Kafka clients connect: a list of `[NAME=]HOST:PORT[@HOST[:PORT]]`, or `off`.";
+    FLUSH_POLICY = "flush.policy", Kind::Choice(&["sync", "interval"]), "sync",
+        "`sync`: acknowledged means on the disk. `interval`: acknowledged means in the page cache; a power loss may take what was not flushed yet.";
+    FLUSH_INTERVAL_MS = "flush.interval.ms", Kind::Milliseconds { least: 1, most: DAY_MS }, "500",
+        "Under `interval`: how often to flush when enough pages are dirty.";
+    FLUSH_PAGES_LEAST = "flush.pages.least", Kind::Count { least: 1, most: 1 << 20 }, "4",
+        "Under `interval`: how many dirty pages of 4 KiB are enough for a flush.";
+    FLUSH_THOROUGH_MS = "flush.thorough.ms", Kind::Milliseconds { least: 1, most: DAY_MS }, "10000",
+        "Under `interval`: how often to flush in any case.";
+    LOG_ROUTE = "log.route", Kind::Choice(&["auto", "staged", "mapped"]), "auto",
+        "How bytes enter the file: through a ring and gathered writes (`staged`) or through a mapping (`mapped`); `auto` stages under `sync` and maps under `interval`.";
+    SEGMENT_BYTES = "segment.bytes", Kind::Bytes { least: 4096, most: 64 * GIB }, "1GiB",
+        "Size of a segment file, a multiple of 4 KiB; it must hold the largest batch.";
+    RING_BYTES = "ring.bytes", Kind::Bytes { least: 65536, most: GIB }, "16MiB",
+        "Size of the staging ring, pinned in memory; raised when it could not hold the largest batch.";
+    NET_REACTORS = "net.reactors", Kind::Count { least: 0, most: 1024 }, "0",
+        "Threads that serve sockets; 0 is one for each processor.";
+    NET_WORKERS = "net.workers", Kind::Count { least: 1, most: 1024 }, "2",
+        "Threads for work that may wait or take long: decompression, cold reads, a full log.";
+    NET_CONNECTIONS_MAX = "net.connections.max", Kind::Count { least: 1, most: 1_000_000 }, "20000",
+        "Connections at a time; one more is closed at once.";
+    NET_IDLE_TIMEOUT_MS = "net.idle.timeout.ms", Kind::Milliseconds { least: 100, most: 30 * DAY_MS }, "600000",
+        "A connection without a request for so long, and with none unanswered, is closed.";
+    NET_FRAME_BYTES_MAX = "net.frame.bytes.max", Kind::Bytes { least: 1024, most: GIB }, "100MiB",
+        "The largest request; a connection that announces a larger one is closed.";
+    NET_IN_FLIGHT_BYTES_MAX = "net.in-flight.bytes.max", Kind::Bytes { least: 65536, most: 64 * GIB }, "256MiB",
+        "Bytes of requests held at a time, over all connections; beyond it sockets are not read.";
+    KAFKA_MESSAGE_MAX_BYTES = "kafka.message.max.bytes", Kind::Bytes { least: 1024, most: GIB / 2 }, "1048588",
+        "The largest record batch, its header included.";
+    KAFKA_NUM_PARTITIONS = "kafka.num.partitions", Kind::Count { least: 1, most: 10_000 }, "1",
+        "Partitions of a topic that is created without saying how many.";
+    KAFKA_AUTO_CREATE_TOPICS_ENABLE = "kafka.auto.create.topics.enable", Kind::Boolean, "true",
+        "Whether asking for a topic that is not there creates it.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_default_is_allowed() {
+        for setting in ALL {
+            assert!(
+                setting.kind.parse(setting.default).is_ok(),
+                "{} = {}",
+                setting.name,
+                setting.default
+            );
+        }
+    }
+
+    #[test]
+    fn names_and_variables_are_unique() {
+        let names: HashSet<_> = ALL.iter().map(|setting| setting.name).collect();
+        let variables: HashSet<_> = ALL.iter().map(|setting| setting.variable()).collect();
+        assert_eq!((names.len(), variables.len()), (ALL.len(), ALL.len()));
+    }
+
+    /// In TOML `a.b` cannot be a value and a table at once.
+    #[test]
+    fn no_name_is_the_beginning_of_another() {
+        for setting in ALL {
+            let table = format!("{}.", setting.name);
+            assert!(
+                !ALL.iter().any(|other| other.name.starts_with(&table)),
+                "{}",
+                setting.name
+            );
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The program as a user meets it: flags, files, environment, standard output, signals, exit codes.
+
+mod broker;
+mod refusing;
+mod serving;
+mod stopping;

@@ -1,0 +1,78 @@
+//! The routes and policies under test, made so small that segments roll and the ring wraps all the time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pagelog_commit_log::{Header, Kind, Log, LogOptions, OpenError, Recovery, Route};
+use pagelog_flush::{Flush, Policy};
+use pagelog_testing::MemoryStorage;
+
+/// The largest payload of the workload, bytes.
+pub(crate) const PAYLOAD_SIZE_MAX: u32 = 1_500;
+
+/// A route and a policy.
+pub(crate) struct Setup {
+    pub(crate) name: &'static str,
+    pub(crate) options: LogOptions,
+    pub(crate) policy: Policy,
+}
+
+const fn options(route: Route) -> LogOptions {
+    LogOptions {
+        segment_size: 4 * 4096,
+        route,
+        payload_size_max: PAYLOAD_SIZE_MAX,
+    }
+}
+
+pub(crate) const STAGED_SYNC: Setup = Setup {
+    name: "staged, sync",
+    options: options(Route::Staged {
+        ring_size: 5_000 / 8 * 8,
+    }),
+    policy: Policy::Sync,
+};
+
+pub(crate) const MAPPED_SYNC: Setup = Setup {
+    name: "mapped, sync",
+    options: options(Route::Mapped),
+    policy: Policy::Sync,
+};
+
+pub(crate) const MAPPED_INTERVAL: Setup = Setup {
+    name: "mapped, interval",
+    options: options(Route::Mapped),
+    policy: Policy::Interval {
+        interval: Duration::from_micros(200),
+        pages_least: 1,
+        thorough: Duration::from_millis(2),
+    },
+};
+
+/// An open log with its flush thread.
+pub(crate) struct Running {
+    pub(crate) log: Arc<Log>,
+    pub(crate) flush: Flush,
+    pub(crate) recovery: Recovery,
+    /// The data entries that replay met, in its order.
+    pub(crate) replayed: Vec<Header>,
+}
+
+impl Setup {
+    pub(crate) fn open(&self, storage: &MemoryStorage) -> Result<Running, OpenError> {
+        let mut replayed = Vec::new();
+        let opened = Log::open(Arc::new(storage.clone()), self.options, &mut |entry| {
+            if entry.header.kind == Kind::Data {
+                replayed.push(*entry.header);
+            }
+            Ok(())
+        })?;
+        let flush = Flush::start(opened.sync, self.policy).expect("policy and route fit");
+        Ok(Running {
+            log: opened.log,
+            flush,
+            recovery: opened.recovery,
+            replayed,
+        })
+    }
+}

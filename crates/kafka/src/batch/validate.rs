@@ -1,0 +1,176 @@
+//! Whether a batch from a producer may be stored as it is.
+//!
+//! The checks and their order are those of Kafka's broker, whose codes clients know. Two are stricter: compressed records must count their
+//! offsets 0, 1, 2, … (Kafka would write the batch anew), and nothing may follow the compressed frame.
+
+use std::ops::ControlFlow;
+
+use super::header::CRC_FROM;
+use super::walk::{RecordHead, walk};
+use super::{BatchError, BatchHeader, Codec, HEADER_SIZE, RecordProblem};
+
+/// What the records of a compressed batch may decompress to: the largest frame that a broker takes (`socket.request.max.bytes`).
+/// What a client could not have sent plain, it cannot send compressed; and this bounds the work that a small batch can ask for.
+pub const DECOMPRESSED_SIZE_MAX: u64 = 100 * 1024 * 1024;
+
+/// What a topic allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `max.message.bytes`: the largest batch, header included.
+    pub size_max: usize,
+    /// `message.timestamp.before.max.ms`: how far records may lie in the past.
+    pub timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`: how far records may lie in the future.
+    pub timestamp_after_max_ms: i64,
+    /// Whether zstd may be used: only from Produce version 7 on can every reader be expected to know it (KIP-110).
+    pub zstd_allowed: bool,
+}
+
+impl Default for Limits {
+    /// Kafka's own: 1 MiB and 12 bytes, any past, one hour of future.
+    fn default() -> Self {
+        Self {
+            size_max: 1_048_588,
+            timestamp_before_max_ms: i64::MAX,
+            timestamp_after_max_ms: 3_600_000,
+            zstd_allowed: true,
+        }
+    }
+}
+
+/// What is known of a batch that may be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ValidBatch {
+    /// Its header; the corrected one, if there is one.
+    pub header: BatchHeader,
+    /// Its records, at least one.
+    pub count: u32,
+    /// The greatest time of a record, in milliseconds; -1 when they have none.
+    pub max_timestamp: i64,
+    /// The header to store in place of its own, when the client's max timestamp was wrong. The payload stays as it is.
+    pub corrected: Option<[u8; HEADER_SIZE]>,
+}
+
+/// Checks the one batch in `records`, down to its records. `now_ms` is the broker's time.
+///
+/// # Errors
+/// The first thing that is wrong with it; [`BatchError::code`] is the producer's answer.
+pub fn validate(records: &[u8], limits: &Limits, now_ms: i64) -> Result<ValidBatch, BatchError> {
+    let header = one_batch(records, limits)?;
+    check_fields(&header, limits)?;
+    let max_timestamp = check_records(&header, records, limits, now_ms)?;
+    let wrong = header.max_timestamp != max_timestamp;
+    let header = if wrong {
+        header.with_max_timestamp(max_timestamp)
+    } else {
+        header
+    };
+    Ok(ValidBatch {
+        header,
+        count: header.record_count as u32,
+        max_timestamp,
+        corrected: wrong.then(|| header.encode()),
+    })
+}
+
+/// The bytes are one whole batch as its client wrote it.
+fn one_batch(records: &[u8], limits: &Limits) -> Result<BatchHeader, BatchError> {
+    if records.is_empty() {
+        return Err(BatchError::Empty);
+    }
+    let header = BatchHeader::parse(records)?;
+    let (wanted, actual) = (header.size(), records.len());
+    if wanted > limits.size_max {
+        return Err(BatchError::TooLarge {
+            size: wanted,
+            limit: limits.size_max,
+        });
+    }
+    if wanted > actual {
+        return Err(BatchError::Short { wanted, actual });
+    }
+    if wanted < actual {
+        return Err(BatchError::Trailing(actual - wanted));
+    }
+    let computed = crc32c::crc32c(&records[CRC_FROM..]);
+    if computed != header.crc {
+        return Err(BatchError::Checksum {
+            stored: header.crc,
+            computed,
+        });
+    }
+    Ok(header)
+}
+
+fn check_fields(header: &BatchHeader, limits: &Limits) -> Result<(), BatchError> {
+    let BatchHeader {
+        record_count: count,
+        last_offset_delta,
+        ..
+    } = *header;
+    if header.base_offset != 0 {
+        return Err(BatchError::BaseOffset(header.base_offset));
+    }
+    if count <= 0 || last_offset_delta != count - 1 {
+        return Err(BatchError::Count {
+            count,
+            last_offset_delta,
+        });
+    }
+    if header.is_broker_only() {
+        return Err(BatchError::BrokerOnly);
+    }
+    if header.has_producer() && (header.base_sequence < 0 || header.producer_epoch < 0) {
+        return Err(BatchError::Sequence {
+            id: header.producer_id,
+            epoch: header.producer_epoch,
+            sequence: header.base_sequence,
+        });
+    }
+    if header.is_log_append_time() {
+        return Err(BatchError::LogAppendTime);
+    }
+    if header.codec()? == Codec::Zstd && !limits.zstd_allowed {
+        return Err(BatchError::ZstdTooEarly);
+    }
+    Ok(())
+}
+
+/// Looks at every record; gives the greatest time among them.
+fn check_records(
+    header: &BatchHeader,
+    records: &[u8],
+    limits: &Limits,
+    now_ms: i64,
+) -> Result<i64, BatchError> {
+    let mut max_timestamp = i64::MIN;
+    walk(header, records, DECOMPRESSED_SIZE_MAX, |record| {
+        check_record(&record, limits, now_ms)?;
+        max_timestamp = max_timestamp.max(record.timestamp);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(max_timestamp)
+}
+
+fn check_record(record: &RecordHead, limits: &Limits, now_ms: i64) -> Result<(), BatchError> {
+    let RecordHead {
+        index,
+        timestamp,
+        offset_delta,
+    } = *record;
+    if i64::from(offset_delta) != i64::from(index) {
+        let problem = RecordProblem::OffsetDelta(offset_delta);
+        return Err(BatchError::Record { index, problem });
+    }
+    // -1 says that the record has no time.
+    let early = now_ms.saturating_sub(timestamp) > limits.timestamp_before_max_ms;
+    let late = timestamp.saturating_sub(now_ms) > limits.timestamp_after_max_ms;
+    if timestamp != -1 && (early || late) {
+        return Err(BatchError::Timestamp {
+            index,
+            timestamp,
+            now_ms,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! The walk over the records of a batch, plain ones in place and compressed ones as a stream: each field is looked at, none is kept.
+//!
+//! A record: length varint, attributes i8, time delta varlong, offset delta varint, key, value, header count varint, headers of key and
+//! value; a key or value is a varint length (-1: null) and its bytes.
+
+use std::io::{self, BufRead};
+use std::ops::ControlFlow;
+
+use super::compression::Decompressor;
+use super::{BatchError, BatchHeader, Codec, HEADER_SIZE, RecordProblem};
+use crate::codec::{DecodeError, varint};
+
+/// The fields of a record that a broker reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RecordHead {
+    /// Its place in the batch.
+    pub(super) index: u32,
+    /// Its time in milliseconds.
+    pub(super) timestamp: i64,
+    /// Its offset, less the base offset.
+    pub(super) offset_delta: i32,
+}
+
+/// Visits every record of a whole `batch` until the visitor breaks; if it never does, the batch must end with its last record.
+///
+/// # Errors
+/// When a record breaks the format, the records decompress to more than `decompressed_max` bytes, or what the visitor says.
+pub(super) fn walk(
+    header: &BatchHeader,
+    batch: &[u8],
+    decompressed_max: u64,
+    visit: impl FnMut(RecordHead) -> Result<ControlFlow<()>, BatchError>,
+) -> Result<(), BatchError> {
+    let wanted = header.size();
+    let short = BatchError::Short {
+        wanted,
+        actual: batch.len(),
+    };
+    let payload = batch.get(HEADER_SIZE..wanted).ok_or(short)?;
+    let codec = header.codec()?;
+    if codec == Codec::None {
+        // A slice has no other error than its end.
+        return walk_source(header, payload, visit, BatchError::Decompress);
+    }
+    let mut decompressor = Decompressor::new(codec, payload, decompressed_max)?;
+    let walked = walk_source(header, decompressor.reader(), visit, BatchError::Decompress);
+    walked.map_err(|error| match error {
+        BatchError::Decompress(error) => decompressor.error(error),
+        error => error,
+    })
+}
+
+fn walk_source<R: BufRead>(
+    header: &BatchHeader,
+    reader: R,
+    mut visit: impl FnMut(RecordHead) -> Result<ControlFlow<()>, BatchError>,
+    source_error: impl Fn(io::Error) -> BatchError,
+) -> Result<(), BatchError> {
+    let mut source = Source { reader, left: 0 };
+    for index in 0..u32::try_from(header.record_count).unwrap_or(0) {
+        let head = source
+            .record(header, index)
+            .map_err(|failure| match failure {
+                Failure::Source(error) => source_error(error),
+                Failure::Record(problem) => BatchError::Record { index, problem },
+            })?;
+        if visit(head)?.is_break() {
+            return Ok(());
+        }
+    }
+    if source.reader.fill_buf().map_err(source_error)?.is_empty() {
+        Ok(())
+    } else {
+        Err(BatchError::TooManyRecords(header.record_count))
+    }
+}
+
+enum Failure {
+    Source(io::Error),
+    Record(RecordProblem),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Source(error)
+    }
+}
+
+impl From<RecordProblem> for Failure {
+    fn from(problem: RecordProblem) -> Self {
+        Failure::Record(problem)
+    }
+}
+
+/// A reader of records, and the bytes that are left of the current one.
+struct Source<R> {
+    reader: R,
+    left: u64,
+}
+
+impl<R: BufRead> Source<R> {
+    fn record(&mut self, header: &BatchHeader, index: u32) -> Result<RecordHead, Failure> {
+        self.left = varint::VARINT_SIZE_MAX as u64;
+        let length = i64::from(self.varint()?);
+        self.left = u64::try_from(length).map_err(|_| RecordProblem::Length(length))?;
+        self.skip(1)?;
+        let timestamp_delta = varint::unzigzag_64(self.integer(varint::read_u64)?);
+        let offset_delta = self.varint()?;
+        self.skip_bytes()?;
+        self.skip_bytes()?;
+        self.skip_headers()?;
+        if self.left != 0 {
+            return Err(RecordProblem::Underrun(self.left).into());
+        }
+        let timestamp = header
+            .base_timestamp
+            .checked_add(timestamp_delta)
+            .ok_or(RecordProblem::Time)?;
+        let timestamp = if header.is_log_append_time() {
+            header.max_timestamp
+        } else {
+            timestamp
+        };
+        Ok(RecordHead {
+            index,
+            timestamp,
+            offset_delta,
+        })
+    }
+
+    fn skip_headers(&mut self) -> Result<(), Failure> {
+        let count = self.varint()?;
+        for _ in 0..u32::try_from(count).map_err(|_| RecordProblem::Length(i64::from(count)))? {
+            let key_size = self.varint()?;
+            let key_size =
+                u64::try_from(key_size).map_err(|_| RecordProblem::Length(i64::from(key_size)))?;
+            self.skip(key_size)?;
+            self.skip_bytes()?;
+        }
+        Ok(())
+    }
+
+    /// Skips a key or a value, which may be null.
+    fn skip_bytes(&mut self) -> Result<(), Failure> {
+        match self.varint()? {
+            -1 => Ok(()),
+            size => {
+                let size =
+                    u64::try_from(size).map_err(|_| RecordProblem::Length(i64::from(size)))?;
+                self.skip(size)
+            }
+        }
+    }
+
+    fn varint(&mut self) -> Result<i32, Failure> {
+        Ok(varint::unzigzag_32(self.integer(varint::read_u32)?))
+    }
+
+    /// Reads a variable-length integer, which may lie across two buffers of a stream.
+    #[inline]
+    fn integer<T>(
+        &mut self,
+        read: impl Fn(&[u8]) -> Result<(T, usize), DecodeError>,
+    ) -> Result<T, Failure> {
+        let buffered = self.reader.fill_buf()?;
+        match read(buffered) {
+            Ok((value, size)) => {
+                self.consume(size)?;
+                Ok(value)
+            }
+            Err(DecodeError::Truncated { .. }) => self.integer_across_buffers(read),
+            Err(error) => Err(RecordProblem::from(error).into()),
+        }
+    }
+
+    #[cold]
+    fn integer_across_buffers<T>(
+        &mut self,
+        read: impl Fn(&[u8]) -> Result<(T, usize), DecodeError>,
+    ) -> Result<T, Failure> {
+        let mut bytes = [0; varint::VARLONG_SIZE_MAX];
+        for size in 1..=bytes.len() {
+            let next = self.reader.fill_buf()?.first().copied();
+            bytes[size - 1] = next.ok_or(RecordProblem::Truncated)?;
+            self.consume(1)?;
+            match read(&bytes[..size]) {
+                Ok((value, _)) => return Ok(value),
+                Err(DecodeError::Truncated { .. }) => {}
+                Err(error) => return Err(RecordProblem::from(error).into()),
+            }
+        }
+        Err(RecordProblem::Varint.into())
+    }
+
+    fn consume(&mut self, size: usize) -> Result<(), Failure> {
+        self.left = self
+            .left
+            .checked_sub(size as u64)
+            .ok_or(RecordProblem::Overrun)?;
+        self.reader.consume(size);
+        Ok(())
+    }
+
+    fn skip(&mut self, size: u64) -> Result<(), Failure> {
+        self.left = self.left.checked_sub(size).ok_or(RecordProblem::Overrun)?;
+        let mut wanted = size;
+        while wanted > 0 {
+            let buffered = self.reader.fill_buf()?.len();
+            if buffered == 0 {
+                return Err(RecordProblem::Truncated.into());
+            }
+            let step = buffered.min(usize::try_from(wanted).unwrap_or(usize::MAX));
+            self.reader.consume(step);
+            wanted -= step as u64;
+        }
+        Ok(())
+    }
+}
