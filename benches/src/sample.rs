@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+/// The longest latency that is told from longer ones: a load gives up before.
+const LATENCY_MAX: Duration = Duration::from_secs(60);
+
 /// Latencies are kept in nanoseconds with three digits.
+///
+/// # Panics
+/// Never: the bounds are allowed.
 pub(crate) fn new_histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits are allowed")
+    Histogram::new_with_max(LATENCY_MAX.as_nanos() as u64, 3).expect("bounds that are allowed")
 }
 
 /// What one contender did in one round.
@@ -76,5 +82,22 @@ impl Sample {
     /// Share of the round in which the load's thread was on a processor, 0..=1.
     pub(crate) fn generator_busy(&self) -> f64 {
         self.generator.as_secs_f64() / self.wall.as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_knows_its_latencies() {
+        let mut sample = Sample::empty();
+        for milliseconds in 1..=100 {
+            sample.record(milliseconds * 1_000_000, 10);
+        }
+        sample.wall = Duration::from_secs(1);
+        assert!((sample.microseconds_at(0.5) - 50_000.0).abs() < 100.0);
+        assert!((sample.microseconds_at(0.99) - 99_000.0).abs() < 100.0);
+        assert_eq!((sample.rate(), sample.bytes), (100.0, 1_000));
     }
 }
