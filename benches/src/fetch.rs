@@ -11,12 +11,12 @@ use pagelog_os::file;
 
 use crate::batch;
 use crate::client::{Client, Topic, fetch_frame, produce_error_at, produce_frame};
-use crate::figure::{Aim, Beside, Figure};
+use crate::figure::{Aim, Figure};
 use crate::load::{ClosedLoop, Exchange, Expect, Receive, Until};
 use crate::pagelog::Flush;
 use crate::peer::Kafka;
 use crate::process::{self, Server};
-use crate::rounds::{Contender, Rounds};
+use crate::rounds::{Contender, Metric, PAGELOG, Rounds};
 use crate::sample::Sample;
 use crate::settings::Settings;
 use crate::shape::Shape;
@@ -32,20 +32,29 @@ const KAFKA: &str = "Kafka";
 /// How long the peer's compiler is given with each shape before the rounds.
 const PEER_WARM_UP: Duration = Duration::from_secs(2);
 
+const SPEED: Metric = Metric {
+    name: "speed",
+    unit: "GB/s",
+    read: Sample::gigabytes_a_second,
+};
+const COST: Metric = Metric {
+    name: "processor",
+    unit: "s/GB",
+    read: Sample::processor_a_gigabyte,
+};
+
 /// Runs the bench.
 ///
 /// # Errors
 /// The first thing that fails.
 pub(crate) fn run(settings: &Settings) -> Result<Vec<Figure>> {
-    let kafka = settings
-        .peer
-        .as_ref()
-        .map(|jars| Kafka::start(jars, &settings.directory));
-    let kafka = kafka.transpose()?;
+    let kafka = settings.kafka()?;
     let mut figures = Vec::new();
     for partitions in [1, 100] {
         for batch_kibibytes in [1, 16, 1024] {
-            let name = format!("1 MiB of {batch_kibibytes} KiB batches, {partitions} partitions");
+            let plural = if partitions == 1 { "" } else { "s" };
+            let name =
+                format!("1 MiB of {batch_kibibytes} KiB batches, {partitions} partition{plural}");
             if settings.wants(&name) {
                 eprintln!("fetch: {name}");
                 let log_size = settings.scaled(LOG_SIZE);
@@ -84,7 +93,7 @@ fn one_shape(
             contender(settings, name, address, script, receive, id)
         };
         let mut contenders = vec![
-            contender("pagelog", pagelog.address, &own_script, pagelog.server.id())?,
+            contender(PAGELOG, pagelog.address, &own_script, pagelog.server.id())?,
             contender(
                 SENDFILE,
                 process::address(&sendfile.ready)?,
@@ -308,33 +317,19 @@ fn bare_exchanges(shape: &Shape) -> Result<Vec<Exchange>> {
 
 /// Speed and processor time, each beside both bare loops.
 fn rows(case: &str, shape: &Shape, rounds: &Rounds) -> Result<Vec<Figure>> {
-    let speed: fn(&Sample) -> f64 = Sample::gigabytes_a_second;
-    let cost: fn(&Sample) -> f64 = Sample::processor_a_gigabyte;
-    // Long runs are to come near `sendfile`; the design names no aim for the others.
+    // Long runs are to come near `sendfile`; no aim is set for the others.
     let aim = (shape.batch_size >= 1 << 20).then_some(Aim::RatioAtLeast(0.9));
     let mut figures = Vec::new();
-    for (unit, read) in [("GB/s", speed), ("processor s/GB", cost)] {
+    for metric in [SPEED, COST] {
         for limit in [SENDFILE, GATHER] {
+            let first = limit == SENDFILE;
             figures.push(Figure {
-                bench: BENCH,
-                case: case.to_owned(),
-                unit,
-                value: rounds.spread("pagelog", read).context("no rounds")?,
-                limit: beside(rounds, limit, read),
-                peer: if limit == SENDFILE {
-                    beside(rounds, KAFKA, read)
-                } else {
-                    None
-                },
-                aim: aim.filter(|_| limit == SENDFILE && unit == "GB/s"),
+                limit: rounds.beside(limit, &metric),
+                peer: rounds.beside(KAFKA, &metric).filter(|_| first),
+                aim: aim.filter(|_| first && metric.name == SPEED.name),
+                ..rounds.figure(BENCH, format!("{case}: {}", metric.name), &metric)?
             });
         }
     }
     Ok(figures)
-}
-
-fn beside(rounds: &Rounds, name: &'static str, metric: fn(&Sample) -> f64) -> Option<Beside> {
-    let value = rounds.spread(name, metric)?.median;
-    let ratio = rounds.ratio("pagelog", metric, name, metric)?;
-    Some(Beside { name, value, ratio })
 }

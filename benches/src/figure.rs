@@ -61,9 +61,34 @@ pub(crate) struct Figure {
     pub(crate) aim: Option<Aim>,
 }
 
+/// Fewer rounds than this are not judged.
+const JUDGED_ROUNDS: usize = 10;
+
 impl Figure {
-    /// Whether the aim is met; none without an aim, or where the aim is a ratio to no limit.
+    /// A figure with nothing beside it and no aim.
+    pub(crate) fn new(
+        bench: &'static str,
+        case: String,
+        unit: &'static str,
+        value: Spread,
+    ) -> Figure {
+        Figure {
+            bench,
+            case,
+            unit,
+            value,
+            limit: None,
+            peer: None,
+            aim: None,
+        }
+    }
+
+    /// Whether the aim is met; none without an aim, with fewer than ten rounds, or where the aim is
+    /// a ratio to no limit.
     pub(crate) fn verdict(&self) -> Option<Verdict> {
+        if self.value.count < JUDGED_ROUNDS {
+            return None;
+        }
         let ratio = self.limit.as_ref().map(|limit| limit.ratio);
         match self.aim? {
             Aim::ValueAtMost(aim) => Some(at_most(&self.value, aim)),
@@ -286,18 +311,15 @@ mod tests {
     }
 
     fn figure(ratio: Spread, aim: Aim) -> Figure {
+        let limit = Beside {
+            name: "fdatasync",
+            value: 155.0,
+            ratio,
+        };
         Figure {
-            bench: "append",
-            case: "a case".into(),
-            unit: "us",
-            value: spread(300.0, 310.0, 320.0),
-            limit: Some(Beside {
-                name: "fdatasync",
-                value: 155.0,
-                ratio,
-            }),
-            peer: None,
+            limit: Some(limit),
             aim: Some(aim),
+            ..Figure::new("append", "a case".into(), "us", spread(300.0, 310.0, 320.0))
         }
     }
 

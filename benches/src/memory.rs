@@ -29,13 +29,10 @@ pub(crate) fn run(settings: &Settings) -> Result<Vec<Figure>> {
     let values = (0..settings.rounds)
         .map(|_| life())
         .collect::<Result<Vec<_>>>()?;
+    let value = Spread::of(values).context("no rounds")?;
+    let case = "idle broker: anonymous and shared, resident".into();
     Ok(vec![Figure {
-        bench: BENCH,
-        case: "idle broker, anonymous and shared, resident".into(),
-        unit: "MiB",
-        value: Spread::of(values).context("no rounds")?,
-        limit: None,
-        peer: None,
         aim: Some(Aim::ValueAtMost(40.0)),
+        ..Figure::new(BENCH, case, "MiB", value)
     }])
 }

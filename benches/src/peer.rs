@@ -4,6 +4,7 @@
 //! takes topics that sync each batch (`flush.messages=1`, what Pagelog promises by default) and
 //! topics with Kafka's own default, which leaves the sync to the kernel, in one process.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ const START_MAX: Duration = Duration::from_secs(120);
 pub(crate) struct Kafka {
     child: Child,
     pub(crate) address: SocketAddr,
+    topics: Cell<u32>,
     _directory: TempDir,
 }
 
@@ -62,6 +64,7 @@ impl Kafka {
         let kafka = Kafka {
             child,
             address,
+            topics: Cell::new(0),
             _directory: directory,
         };
         kafka.wait_for_listener()?;
@@ -78,6 +81,13 @@ impl Kafka {
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// A name that no topic has had: the node lives through all cases.
+    pub(crate) fn new_topic_name(&self) -> &'static str {
+        self.topics.set(self.topics.get() + 1);
+        // As many are leaked as there are cases.
+        format!("bench-{}", self.topics.get()).leak()
     }
 
     /// The process's number.

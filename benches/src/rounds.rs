@@ -3,8 +3,38 @@
 
 use anyhow::{Context, Result};
 
+use crate::figure::{Beside, Figure};
 use crate::sample::Sample;
 use crate::statistics::Spread;
+
+/// The contender whose figures are shown; all others stand beside it.
+pub(crate) const PAGELOG: &str = "pagelog";
+
+/// How one number is read from a sample.
+#[derive(Clone, Copy)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) read: fn(&Sample) -> f64,
+}
+
+impl Metric {
+    pub(crate) const P50: Metric = Metric {
+        name: "p50",
+        unit: "us",
+        read: |sample| sample.microseconds_at(0.5),
+    };
+    pub(crate) const P99: Metric = Metric {
+        name: "p99",
+        unit: "us",
+        read: |sample| sample.microseconds_at(0.99),
+    };
+    pub(crate) const P999: Metric = Metric {
+        name: "p99.9",
+        unit: "us",
+        read: |sample| sample.microseconds_at(0.999),
+    };
+}
 
 /// One of those that are measured beside each other.
 pub(crate) struct Contender<'a> {
@@ -54,11 +84,6 @@ impl Rounds {
         Ok(Rounds { samples })
     }
 
-    /// Whether `name` took part.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.samples.iter().any(|(contender, _)| *contender == name)
-    }
-
     fn of(&self, name: &str) -> &[Sample] {
         self.samples
             .iter()
@@ -67,24 +92,42 @@ impl Rounds {
     }
 
     /// The spread of one metric of one contender.
-    pub(crate) fn spread(&self, name: &str, metric: impl Fn(&Sample) -> f64) -> Option<Spread> {
-        Spread::of(self.of(name).iter().map(metric).collect())
+    ///
+    /// # Errors
+    /// Where it did not take part, or measured nothing.
+    pub(crate) fn spread(&self, name: &str, metric: &Metric) -> Result<Spread> {
+        let values = self.of(name).iter().map(metric.read).collect();
+        Spread::of(values).with_context(|| format!("{name} has no {}", metric.name))
     }
 
-    /// The spread of a metric of one contender over the metric of another of the same round.
-    pub(crate) fn ratio(
+    /// Pagelog's figure of a metric, with nothing beside it yet.
+    ///
+    /// # Errors
+    /// As [`Rounds::spread`].
+    pub(crate) fn figure(
         &self,
-        name: &str,
-        metric: impl Fn(&Sample) -> f64,
-        other: &str,
-        other_metric: impl Fn(&Sample) -> f64,
-    ) -> Option<Spread> {
-        let pairs = self.of(name).iter().zip(self.of(other));
-        Spread::of(
-            pairs
-                .map(|(mine, theirs)| metric(mine) / other_metric(theirs))
-                .collect(),
-        )
+        bench: &'static str,
+        case: String,
+        metric: &Metric,
+    ) -> Result<Figure> {
+        Ok(Figure::new(
+            bench,
+            case,
+            metric.unit,
+            self.spread(PAGELOG, metric)?,
+        ))
+    }
+
+    /// Another contender's value, and Pagelog's over it, round by round; none where it took no part.
+    pub(crate) fn beside(&self, name: &'static str, metric: &Metric) -> Option<Beside> {
+        let value = self.spread(name, metric).ok()?.median;
+        let pairs = self.of(PAGELOG).iter().zip(self.of(name));
+        let ratios = pairs.map(|(own, other)| (metric.read)(own) / (metric.read)(other));
+        Some(Beside {
+            name,
+            value,
+            ratio: Spread::of(ratios.collect())?,
+        })
     }
 }
 
@@ -107,11 +150,21 @@ mod tests {
                 })
             })
         };
-        let rounds = Rounds::run(2, vec![contender("a", 6), contender("b", 3)]).unwrap();
-        assert_eq!(order.into_inner(), ["a", "b", "b", "a", "a", "b"]);
-        let operations = |sample: &Sample| sample.operations as f64;
-        let ratio = rounds.ratio("a", operations, "b", operations).unwrap();
-        assert_eq!((ratio.median, ratio.count), (2.0, 2));
-        assert!(rounds.spread("c", operations).is_none());
+        let rounds = Rounds::run(2, vec![contender(PAGELOG, 6), contender("b", 3)]).unwrap();
+        assert_eq!(
+            order.into_inner(),
+            [PAGELOG, "b", "b", PAGELOG, PAGELOG, "b"]
+        );
+        let operations = Metric {
+            name: "operations",
+            unit: "1",
+            read: |sample| sample.operations as f64,
+        };
+        let beside = rounds.beside("b", &operations).unwrap();
+        assert_eq!(
+            (beside.value, beside.ratio.median, beside.ratio.count),
+            (3.0, 2.0, 2)
+        );
+        assert!(rounds.beside("c", &operations).is_none());
     }
 }

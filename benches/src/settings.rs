@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::pagelog::Flush;
+use crate::pagelog::{Flush, Pagelog};
+use crate::peer::Kafka;
 use crate::process::Server;
 
 /// Settings of a run.
@@ -45,8 +46,18 @@ impl Settings {
     ///
     /// # Errors
     /// Where it does not start.
-    pub(crate) fn pagelog(&self, flush: Flush) -> Result<crate::pagelog::Pagelog> {
-        crate::pagelog::Pagelog::start_empty(&self.broker, &self.directory, flush)
+    pub(crate) fn pagelog(&self, flush: Flush) -> Result<Pagelog> {
+        Pagelog::start_empty(&self.broker, &self.directory, flush)
+    }
+
+    /// The peer, where one is asked for.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub(crate) fn kafka(&self) -> Result<Option<Kafka>> {
+        let jars = self.peer.as_ref();
+        jars.map(|jars| Kafka::start(jars, &self.directory))
+            .transpose()
     }
 
     /// A bare server: this very program, with other arguments.

@@ -1,16 +1,14 @@
 //! How long from the start of the process to `ready`: on an empty directory, and after `kill -9`?
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 
 use crate::batch;
 use crate::client::{Client, Topic, produce_error_at, produce_frame};
-use crate::figure::{Aim, Beside, Figure};
+use crate::figure::{Aim, Figure};
 use crate::limit::replay;
 use crate::load::{ClosedLoop, Exchange, Expect, Receive, Until};
 use crate::pagelog::{Flush, Pagelog};
-use crate::rounds::{Contender, Rounds};
+use crate::rounds::{Contender, Metric, PAGELOG, Rounds};
 use crate::sample::Sample;
 use crate::settings::Settings;
 use crate::statistics::Spread;
@@ -19,6 +17,17 @@ const BENCH: &str = "startup";
 /// Bytes in the log when it is killed, in batches of [`BATCH_SIZE`].
 const LOG_SIZE: usize = 512 << 20;
 const BATCH_SIZE: usize = 16 << 10;
+const READ: &str = "read and CRC";
+const WALL: Metric = Metric {
+    name: "wall",
+    unit: "ms",
+    read: |sample| sample.wall.as_secs_f64() * 1e3,
+};
+const PROCESSOR: Metric = Metric {
+    name: "processor",
+    unit: "ms",
+    read: |sample| sample.processor.as_secs_f64() * 1e3,
+};
 
 /// Runs the bench.
 ///
@@ -42,14 +51,10 @@ fn empty(settings: &Settings) -> Result<Figure> {
     let starts = (0..2 * settings.rounds)
         .map(|_| start())
         .collect::<Result<Vec<_>>>()?;
+    let value = Spread::of(starts).context("no rounds")?;
     Ok(Figure {
-        bench: BENCH,
-        case: "start to ready, empty directory".into(),
-        unit: "ms",
-        value: Spread::of(starts).context("no rounds")?,
-        limit: None,
-        peer: None,
         aim: Some(Aim::ValueAtMost(50.0)),
+        ..Figure::new(BENCH, "start to ready, empty directory".into(), "ms", value)
     })
 }
 
@@ -69,7 +74,7 @@ fn recovery(settings: &Settings) -> Result<Vec<Figure>> {
     let rounds = Rounds::run(
         settings.rounds,
         vec![
-            Contender::new("pagelog", || {
+            Contender::new(PAGELOG, || {
                 let killed = pagelog.take().context("a broker")?;
                 let again = killed.kill_and_restart(&settings.broker, Flush::Sync)?;
                 let mut sample = Sample::empty();
@@ -79,46 +84,20 @@ fn recovery(settings: &Settings) -> Result<Vec<Figure>> {
                 pagelog = Some(again);
                 Ok(sample)
             }),
-            Contender::new("read and CRC", || {
-                replay::read_and_checksum(&segment, size as u64)
-            }),
+            Contender::new(READ, || replay::read_and_checksum(&segment, size as u64)),
         ],
     )?;
-    let milliseconds: fn(&Sample) -> f64 = |sample| self::milliseconds(sample.wall);
-    let processor: fn(&Sample) -> f64 = |sample| self::milliseconds(sample.processor);
     let case = format!(
         "start to ready after kill -9, {} MiB in 16 KiB batches",
         size >> 20
     );
-    let figure = |unit, read: fn(&Sample) -> f64, limit| -> Result<Figure> {
-        Ok(Figure {
-            bench: BENCH,
-            case: case.clone(),
-            unit,
-            value: rounds.spread("pagelog", read).context("no rounds")?,
-            limit,
-            peer: None,
-            aim: None,
-        })
-    };
-    let limit = Beside {
-        name: "read and CRC",
-        value: rounds
-            .spread("read and CRC", milliseconds)
-            .context("no rounds")?
-            .median,
-        ratio: rounds
-            .ratio("pagelog", milliseconds, "read and CRC", milliseconds)
-            .context("no rounds")?,
-    };
     Ok(vec![
-        figure("ms", milliseconds, Some(limit))?,
-        figure("processor ms", processor, None)?,
+        Figure {
+            limit: rounds.beside(READ, &WALL),
+            ..rounds.figure(BENCH, case.clone(), &WALL)?
+        },
+        rounds.figure(BENCH, format!("{case}: processor"), &PROCESSOR)?,
     ])
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }
 
 fn fill(pagelog: &Pagelog, size: usize) -> Result<()> {
