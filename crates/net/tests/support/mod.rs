@@ -1,0 +1,365 @@
+//! A handler that does what its frames say, a log whose marks the test moves, and a plain client.
+#![allow(dead_code)] // each test file uses its part
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use pagelog_commit_log::{
+    Log, LogOptions, NewEntry, Opened, Producer, Route, Stream, StreamId, SyncSide,
+};
+use pagelog_net::{Marks, Server, ServerOptions};
+use pagelog_store::answer::{
+    Answer, CloseReason, Context, Handler, Mark, Notify, Pending, Position, Wait,
+};
+use pagelog_testing::{Fault, MemoryStorage, Operation};
+use pagelog_transfer::Rope;
+use rustix::io::Errno;
+
+/// Long enough for a loaded machine; nothing waits for it to pass unless something is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the first byte of a frame asks for. The answer is the frame again, unless said otherwise.
+pub(crate) mod ask {
+    pub(crate) const NOW: u8 = b'e';
+    pub(crate) const SILENT: u8 = b's';
+    /// When the mark durable is at the position that follows, eight bytes.
+    pub(crate) const DURABLE: u8 = b'd';
+    /// When it is written.
+    pub(crate) const WRITTEN: u8 = b'w';
+    /// After so many milliseconds, four bytes.
+    pub(crate) const TIME: u8 = b't';
+    /// When the test has filled the registry and notified.
+    pub(crate) const NOTICE: u8 = b'n';
+    /// By a worker, when the test opens the gate.
+    pub(crate) const WORK: u8 = b'k';
+    /// By a worker that finds it has to wait for a notice.
+    pub(crate) const WORK_THEN_NOTICE: u8 = b'o';
+    pub(crate) const CLOSE: u8 = b'c';
+    pub(crate) const PANIC: u8 = b'p';
+    pub(crate) const PANIC_AT_WORK: u8 = b'q';
+    /// So many bytes, four bytes.
+    pub(crate) const LONG: u8 = b'l';
+}
+
+/// What the handlers and the test share.
+#[derive(Default)]
+pub(crate) struct Stage {
+    pub(crate) registered: Mutex<Vec<(u64, Arc<dyn Notify>)>>,
+    pub(crate) filled: Mutex<bool>,
+    gate: (Mutex<bool>, Condvar),
+    pub(crate) dropped: Mutex<usize>,
+}
+
+impl Stage {
+    pub(crate) fn open_gate(&self) {
+        *self.gate.0.lock().unwrap() = true;
+        self.gate.1.notify_all();
+    }
+
+    fn pass_gate(&self) {
+        drop(
+            self.gate
+                .1
+                .wait_while(self.gate.0.lock().unwrap(), |open| !*open)
+                .unwrap(),
+        );
+    }
+
+    /// Answers all who wait for a notice, once `mark` has reached `at`.
+    pub(crate) fn notify(&self, mark: Mark, at: Position) {
+        *self.filled.lock().unwrap() = true;
+        for (token, notify) in self.registered.lock().unwrap().iter() {
+            notify.notify(*token, mark, at);
+        }
+    }
+}
+
+struct TestHandler(Arc<Stage>);
+
+impl Handler for TestHandler {
+    fn frame(&mut self, frame: &[u8], context: &Context<'_>) -> Answer {
+        let stage = Arc::clone(&self.0);
+        let answer = framed(frame);
+        let later = |wait| {
+            Answer::Later(Box::new(Later {
+                answer: Some(answer.clone()),
+                wait,
+                stage: None,
+                polled: false,
+            }))
+        };
+        match frame.first() {
+            Some(&ask::NOW) => Answer::Now(answer),
+            Some(&ask::SILENT) => Answer::Silent,
+            Some(&ask::DURABLE) => later(wait_for(Mark::Durable, frame)),
+            Some(&ask::WRITTEN) => later(wait_for(Mark::Written, frame)),
+            Some(&ask::TIME) => {
+                let deadline = context.now + Duration::from_millis(u64::from(number(&frame[1..])));
+                later(Wait {
+                    mark: None,
+                    deadline: Some(deadline),
+                })
+            }
+            Some(&ask::NOTICE) => register(stage, answer, context.token, context.notify),
+            Some(&ask::WORK) => Answer::Work(Box::new(move || {
+                stage.pass_gate();
+                Answer::Now(answer)
+            })),
+            Some(&ask::WORK_THEN_NOTICE) => {
+                let (token, notify) = (context.token, Arc::clone(context.notify));
+                Answer::Work(Box::new(move || register(stage, answer, token, &notify)))
+            }
+            Some(&ask::CLOSE) => Answer::Close(CloseReason::new("it was asked to")),
+            Some(&ask::PANIC) => panic!("asked to panic"),
+            Some(&ask::PANIC_AT_WORK) => {
+                Answer::Work(Box::new(|| panic!("asked to panic at work")))
+            }
+            Some(&ask::LONG) => Answer::Now(framed(&vec![b'.'; number(&frame[1..]) as usize])),
+            other => Answer::Close(CloseReason::new(format!("unknown request {other:?}"))),
+        }
+    }
+}
+
+fn register(stage: Arc<Stage>, answer: Rope, token: u64, notify: &Arc<dyn Notify>) -> Answer {
+    stage
+        .registered
+        .lock()
+        .unwrap()
+        .push((token, Arc::clone(notify)));
+    Answer::Later(Box::new(Later {
+        answer: Some(answer),
+        wait: Wait::default(),
+        stage: Some(stage),
+        polled: false,
+    }))
+}
+
+struct Later {
+    answer: Option<Rope>,
+    wait: Wait,
+    /// If set, it waits for `filled` there; else for `wait`.
+    stage: Option<Arc<Stage>>,
+    polled: bool,
+}
+
+impl Pending for Later {
+    fn poll(&mut self, now: Instant) -> Option<Rope> {
+        let ready = match &self.stage {
+            Some(stage) => *stage.filled.lock().unwrap(),
+            None => match self.wait.deadline {
+                Some(deadline) => now >= deadline,
+                // The first poll comes at once; the next only when the mark is there.
+                None => std::mem::replace(&mut self.polled, true),
+            },
+        };
+        if ready { self.answer.take() } else { None }
+    }
+
+    fn wait(&self) -> Wait {
+        self.wait
+    }
+}
+
+impl Drop for Later {
+    fn drop(&mut self) {
+        if let Some(stage) = &self.stage {
+            *stage.dropped.lock().unwrap() += 1;
+        }
+    }
+}
+
+fn wait_for(mark: Mark, frame: &[u8]) -> Wait {
+    let at = u64::from_be_bytes(frame[1..9].try_into().unwrap());
+    Wait {
+        mark: Some((mark, Position(at))),
+        deadline: None,
+    }
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_be_bytes(bytes[..4].try_into().unwrap())
+}
+
+/// A frame with its prefix.
+pub(crate) fn frame(bytes: &[u8]) -> Vec<u8> {
+    let mut framed = (bytes.len() as u32).to_be_bytes().to_vec();
+    framed.extend_from_slice(bytes);
+    framed
+}
+
+fn framed(bytes: &[u8]) -> Rope {
+    Rope::from(frame(bytes))
+}
+
+/// A request: what is asked for, and the rest.
+pub(crate) fn request(ask: u8, rest: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![ask];
+    bytes.extend_from_slice(rest);
+    bytes
+}
+
+/// A log whose marks move when the test says so.
+pub(crate) struct TestLog {
+    pub(crate) log: Arc<Log>,
+    sync: SyncSide,
+    stream: Arc<Stream>,
+    storage: Arc<MemoryStorage>,
+}
+
+impl TestLog {
+    pub(crate) fn new() -> TestLog {
+        let storage = Arc::new(MemoryStorage::new(1));
+        let options = LogOptions {
+            segment_size: 1 << 20,
+            route: Route::Staged { ring_size: 1 << 20 },
+            payload_size_max: 1 << 16,
+        };
+        let Opened { log, sync, .. } =
+            Log::open(Arc::clone(&storage) as _, options, &mut |_| Ok(())).unwrap();
+        let stream = log.stream(StreamId(1));
+        TestLog {
+            log,
+            sync,
+            stream,
+            storage,
+        }
+    }
+
+    /// Appends something. The position to wait for.
+    pub(crate) fn append(&self) -> Position {
+        let entry = NewEntry {
+            count: 1,
+            append_time_ms: 0,
+            record_time_max_ms: 0,
+            producer: Producer::NONE,
+            head: &[],
+            body: b"something",
+            patch: |_, _| {},
+        };
+        self.log.append(&self.stream, &entry).unwrap().end
+    }
+
+    pub(crate) fn write(&mut self) {
+        self.sync.write().unwrap();
+    }
+
+    pub(crate) fn sync(&mut self) {
+        self.sync.write().unwrap();
+        self.sync.sync().unwrap();
+    }
+
+    /// Has a sync fail, which ends the log.
+    pub(crate) fn fail(&mut self) {
+        self.storage
+            .inject(Fault::once(Operation::Sync, 0, Errno::IO));
+        self.append();
+        self.sync.write().unwrap();
+        self.sync.sync().unwrap_err();
+    }
+
+    pub(crate) fn marks(&self) -> Marks {
+        Marks {
+            written: Arc::clone(self.log.written()),
+            durable: Arc::clone(self.log.durable()),
+        }
+    }
+}
+
+/// A server of [`TestHandler`]s with everything around it.
+pub(crate) struct Fixture {
+    pub(crate) server: Server,
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) log: TestLog,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Fixture {
+        Fixture::with(|_| {})
+    }
+
+    /// Two reactors and two workers, changed by `change`.
+    pub(crate) fn with(change: impl FnOnce(&mut ServerOptions)) -> Fixture {
+        let mut options = ServerOptions {
+            listeners: vec![("test".to_owned(), TcpListener::bind("127.0.0.1:0").unwrap())],
+            reactors: 2,
+            workers: 2,
+            ..ServerOptions::default()
+        };
+        change(&mut options);
+        let stage = Arc::new(Stage::default());
+        let log = TestLog::new();
+        let handlers = Arc::clone(&stage);
+        let open =
+            Arc::new(move |_: &_| Box::new(TestHandler(Arc::clone(&handlers))) as Box<dyn Handler>);
+        let server = Server::start(options, open, log.marks()).unwrap();
+        Fixture { server, stage, log }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(TcpStream::connect(self.server.addresses()[0]).unwrap())
+    }
+
+    /// Shows that others are served.
+    pub(crate) fn check_service(&self) {
+        let mut client = self.client();
+        client.send(&request(ask::NOW, b"still there?"));
+        assert_eq!(client.receive(), request(ask::NOW, b"still there?"));
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A blocking client.
+pub(crate) struct Client(pub(crate) TcpStream);
+
+impl Client {
+    pub(crate) fn new(socket: TcpStream) -> Client {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        Client(socket)
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(&frame(bytes)).unwrap();
+    }
+
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+
+    /// The next answer, without its prefix.
+    pub(crate) fn receive(&mut self) -> Vec<u8> {
+        let mut prefix = [0; 4];
+        self.0.read_exact(&mut prefix).unwrap();
+        let mut answer = vec![0; u32::from_be_bytes(prefix) as usize];
+        self.0.read_exact(&mut answer).unwrap();
+        answer
+    }
+
+    /// Whether nothing has arrived yet.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.0.set_nonblocking(true).unwrap();
+        let peeked = self.0.peek(&mut [0]);
+        self.0.set_nonblocking(false).unwrap();
+        matches!(peeked, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    /// Waits for the server to close; nothing may come before that.
+    pub(crate) fn wait_closed(&mut self) {
+        match self.0.read(&mut [0]) {
+            Ok(0) => {}
+            Ok(_) => panic!("something came instead of the end"),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        }
+    }
+}
