@@ -66,6 +66,15 @@ impl Epochs {
         };
         Some(EpochEnd { epoch, end })
     }
+
+    /// The epoch that wrote `offset`; `None` for one before the first that is known.
+    pub(crate) fn epoch_at(&self, offset: Offset, current: Current) -> Option<Epoch> {
+        if offset >= current.start {
+            return Some(current.epoch);
+        }
+        let above = self.past.partition_point(|(_, start)| *start <= offset);
+        Some(self.past[above.checked_sub(1)?].0)
+    }
 }
 
 #[cfg(test)]
@@ -78,12 +87,16 @@ mod tests {
         end: Offset(100),
     };
 
-    fn check(asked: u32, expected: Option<(u32, i64)>) {
+    fn past() -> Epochs {
         let mut epochs = Epochs::default();
         for (epoch, base) in [(2, 10), (2, 20), (5, 50), (5, 70)] {
             epochs.replay(Epoch(epoch), Offset(base));
         }
-        let found = epochs.end_of(Epoch(asked), CURRENT);
+        epochs
+    }
+
+    fn check(asked: u32, expected: Option<(u32, i64)>) {
+        let found = past().end_of(Epoch(asked), CURRENT);
         assert_eq!(found.map(|found| (found.epoch.0, found.end.0)), expected);
     }
 
@@ -108,6 +121,21 @@ mod tests {
     fn the_current_one_ends_at_the_end_and_a_later_one_is_unknown() {
         check(9, Some((9, 100)));
         check(10, None);
+    }
+
+    #[test]
+    fn every_offset_was_written_in_one_epoch() {
+        let epochs = past();
+        let at = |offset| {
+            epochs
+                .epoch_at(Offset(offset), CURRENT)
+                .map(|epoch| epoch.0)
+        };
+        assert_eq!(
+            (at(9), at(10), at(49), at(50)),
+            (None, Some(2), Some(2), Some(5))
+        );
+        assert_eq!((at(79), at(80), at(100)), (Some(5), Some(9), Some(9)));
     }
 
     #[test]

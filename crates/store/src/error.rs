@@ -85,9 +85,6 @@ pub enum ReadError {
         /// The offset behind the last one that can be read.
         end: Offset,
     },
-    /// The file could not be read.
-    #[error("reading the log failed: {0}")]
-    Io(#[from] io::Error),
 }
 
 /// Why a topic was not created.

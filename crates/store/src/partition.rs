@@ -123,12 +123,20 @@ impl Partition {
 
     /// Where epoch `asked` ended; `None` when it has not begun.
     pub fn epoch_end(&self, asked: Epoch) -> Option<EpochEnd> {
-        let current = Current {
+        self.epochs.end_of(asked, self.current())
+    }
+
+    /// The epoch in which the record at `offset` was written, or the current one for an offset that is still to come.
+    pub fn epoch_at(&self, offset: Offset) -> Option<Epoch> {
+        self.epochs.epoch_at(offset, self.current())
+    }
+
+    fn current(&self) -> Current {
+        Current {
             epoch: self.core.log.epoch(),
             start: self.opened_at,
             end: self.high_watermark(),
-        };
-        self.epochs.end_of(asked, current)
+        }
     }
 
     /// Appends a batch, or finds that it has been appended before.

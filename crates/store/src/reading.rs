@@ -31,6 +31,8 @@ pub struct Records {
     pub high_watermark: Offset,
     /// The first offset that can be read.
     pub start: Offset,
+    /// Whether these are all the records that readers may see: no limit has cut them.
+    pub reaches_end: bool,
 }
 
 /// A batch found by time.
@@ -58,22 +60,24 @@ impl Partition {
                 end: bounds.end,
             });
         }
-        let mut rope = Rope::new();
         let ReadLimits {
             size_max,
             first_whole,
         } = limits;
-        for payload in self
-            .core()
-            .log
-            .read(self.log_stream(), from, until, size_max, first_whole)
-        {
+        let log = &self.core().log;
+        let payloads = log.read(self.log_stream(), from, until, size_max, first_whole);
+        let read_to = payloads
+            .last()
+            .map_or(from.0, |last| last.base_offset.0 + i64::from(last.count));
+        let mut rope = Rope::new();
+        for payload in payloads {
             rope.push_region(region(payload));
         }
         Ok(Records {
             rope,
             high_watermark: bounds.end,
             start: bounds.start,
+            reaches_end: read_to >= bounds.end.0,
         })
     }
 

@@ -1,0 +1,26 @@
+//! What each request means to the store: frames in, answers out, now or later.
+//!
+//! [`Kafka`] is shared by all connections; [`Kafka::open`] gives each its own [`Connection`]. One file per API. None of them
+//! knows a socket, and none blocks: what may has to go to a worker says so with [`pagelog_store::answer::Answer::Work`].
+
+mod api_versions;
+mod awaiting;
+mod broker;
+mod connection;
+mod create_topics;
+mod delete_topics;
+mod fetch;
+mod fetch_rope;
+mod find_coordinator;
+mod init_producer_id;
+mod leader_epoch;
+mod list_offsets;
+mod metadata;
+mod options;
+mod produce;
+mod room;
+mod topic_configs;
+
+pub use broker::{Advertised, Kafka, NODE_ID};
+pub use connection::Connection;
+pub use options::KafkaOptions;

@@ -1,0 +1,402 @@
+//! Produce: each partition's batch is checked and appended in the order of the request; the answer waits for what `acks` asks.
+//!
+//! Plain batches are checked where they lie in the frame. At the first compressed one, or when the log has no room, what is left of the
+//! request goes to a worker with a copy of the frame, and goes on there where it stopped.
+
+use std::time::Instant;
+
+use pagelog_store::answer::{Answer, CloseReason, Context, Mark, Position};
+use pagelog_store::{
+    AppendError, Appended, Assigned, Batch, LogError, Partition, Producer, SequenceError, now_ms,
+};
+use pagelog_transfer::Rope;
+
+use super::awaiting::{Awaited, Outcome};
+use super::connection::{Call, Refusal};
+use super::create_topics::deadline;
+use super::room::{room_deadline, with_room};
+use crate::batch::{BatchHeader, Codec, HEADER_SIZE, Limits, ValidBatch, patch, validate};
+use crate::codec::produce::{
+    ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic,
+    ProduceTopicResponse, RecordError,
+};
+use crate::codec::{ErrorCode, Field, RequestHeader};
+
+/// The log's epoch and the record's offset go where no checksum covers them.
+fn patch_batch(assigned: Assigned, head: &mut [u8]) {
+    let leader_epoch = i32::try_from(assigned.epoch.0).unwrap_or(i32::MAX);
+    patch(head, assigned.base_offset.0, leader_epoch);
+}
+
+/// When a producer wants to hear of its batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acks {
+    /// `acks=0`: never.
+    None,
+    /// `acks=1`: when they are in the file.
+    Written,
+    /// `acks=-1`: when they cannot be taken back.
+    Settled,
+}
+
+/// A request that is being worked off.
+struct Run {
+    call: Call,
+    acks: Acks,
+    deadline: Instant,
+    now_ms: i64,
+    /// One per partition, in the order of the request.
+    done: Vec<Result<Taken, Refused>>,
+}
+
+/// A batch that is in the log.
+struct Taken {
+    base_offset: i64,
+    log_start_offset: i64,
+    end: Position,
+}
+
+/// Why a batch was not taken.
+struct Refused {
+    error: ErrorCode,
+    message: Option<String>,
+    record_index: Option<u32>,
+}
+
+/// What stops a reactor in the middle of a request.
+struct NeedsWorker;
+
+pub(super) fn handle(call: Call, frame: &[u8], context: &Context<'_>) -> Result<Answer, Refusal> {
+    let request = decode(frame)?;
+    let Some(acks) = acks(request.acks) else {
+        return Ok(invalid_acks(&call, &request));
+    };
+    let mut run = Run {
+        deadline: deadline(context.now, request.timeout_ms),
+        call,
+        acks,
+        now_ms: now_ms(),
+        done: Vec::new(),
+    };
+    if run.on_reactor(&request).is_ok() {
+        return Ok(run.answer(&request));
+    }
+    let frame = frame.to_vec();
+    Ok(Answer::Work(Box::new(move || match decode(&frame) {
+        Ok(request) => {
+            run.on_worker(&request);
+            run.answer(&request)
+        }
+        Err(refusal) => Answer::Close(refusal.into()),
+    })))
+}
+
+fn decode(frame: &[u8]) -> Result<ProduceRequest<'_>, Refusal> {
+    let (header, mut body) = RequestHeader::decode(frame)?;
+    Ok(Field::decode(&mut body, header.version)?)
+}
+
+fn acks(acks: i16) -> Option<Acks> {
+    match acks {
+        0 => Some(Acks::None),
+        1 => Some(Acks::Written),
+        -1 => Some(Acks::Settled),
+        _ => None,
+    }
+}
+
+/// All partitions of the request, in its order.
+fn partitions<'r, 'a>(
+    request: &'r ProduceRequest<'a>,
+) -> impl Iterator<Item = (&'r ProduceTopic<'a>, &'r ProducePartition<'a>)> {
+    let of_topic =
+        |topic: &'r ProduceTopic<'a>| topic.partitions.iter().map(move |one| (topic, one));
+    request.topics.iter().flat_map(of_topic)
+}
+
+fn invalid_acks(call: &Call, request: &ProduceRequest<'_>) -> Answer {
+    let refused = || {
+        Err(Refused::plain(
+            ErrorCode::INVALID_REQUIRED_ACKS,
+            "acks is -1, 0 or 1",
+        ))
+    };
+    let done: Vec<_> = partitions(request).map(|_| refused()).collect();
+    Answer::Now(call.respond(&response(request, &done)))
+}
+
+impl Run {
+    /// Does what can be done without waiting and without decompressing.
+    fn on_reactor(&mut self, request: &ProduceRequest<'_>) -> Result<(), NeedsWorker> {
+        for (topic, partition) in partitions(request) {
+            if is_compressed(partition) {
+                return Err(NeedsWorker);
+            }
+            let appended = self.append(request, topic.name, partition, |found, batch| {
+                found.append(batch)
+            });
+            let appended = match appended {
+                Err(NotAppended::Append(error)) if error.busy().is_some() => {
+                    return Err(NeedsWorker);
+                }
+                other => other.map_err(Refused::from),
+            };
+            self.done.push(appended);
+        }
+        Ok(())
+    }
+
+    /// Does the rest, on a thread that may block.
+    fn on_worker(&mut self, request: &ProduceRequest<'_>) {
+        let until = room_deadline(request.timeout_ms);
+        let store = self.call.broker.store.clone();
+        for (topic, partition) in partitions(request).skip(self.done.len()) {
+            let appended = self.append(request, topic.name, partition, |found, batch| {
+                with_room(&store, until, AppendError::busy, || found.append(batch))
+            });
+            self.done.push(appended.map_err(Refused::from));
+        }
+    }
+
+    fn append(
+        &self,
+        request: &ProduceRequest<'_>,
+        topic: &str,
+        asked: &ProducePartition<'_>,
+        append: impl FnOnce(&Partition, &Batch<'_>) -> Result<Appended, AppendError>,
+    ) -> Result<Taken, NotAppended> {
+        let found = self.call.broker.topic(topic);
+        let partition = found
+            .as_ref()
+            .and_then(|topic| topic.partition(asked.index));
+        let Some(partition) = partition else {
+            return Err(Refused::code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).into());
+        };
+        let records = asked.records.unwrap_or_default();
+        let valid = validate(records, &self.limits(), self.now_ms).map_err(|error| Refused {
+            error: error.code(),
+            record_index: error.record_index(),
+            message: Some(error.to_string()),
+        })?;
+        check_no_transaction(request, &valid.header)?;
+        let batch = self.batch(&valid, records);
+        let appended = append(partition, &batch)?;
+        Ok(Taken {
+            base_offset: appended.base_offset.0,
+            log_start_offset: partition.start_offset().0,
+            end: appended.end,
+        })
+    }
+
+    fn limits(&self) -> Limits {
+        let options = &self.call.broker.options;
+        Limits {
+            size_max: usize::try_from(options.message_max_bytes).unwrap_or(0),
+            timestamp_before_max_ms: options.log_message_timestamp_before_max_ms,
+            timestamp_after_max_ms: options.log_message_timestamp_after_max_ms,
+            zstd_allowed: self.call.version >= 7,
+        }
+    }
+
+    fn batch<'a>(&self, valid: &'a ValidBatch, records: &'a [u8]) -> Batch<'a> {
+        let (head, body) = records.split_at(HEADER_SIZE);
+        let header = &valid.header;
+        let producer = if header.has_producer() {
+            Producer {
+                id: header.producer_id,
+                epoch: header.producer_epoch,
+                sequence: header.base_sequence,
+            }
+        } else {
+            Producer::NONE
+        };
+        Batch {
+            count: valid.count,
+            append_time_ms: self.now_ms,
+            record_time_max_ms: valid.max_timestamp,
+            producer,
+            head: valid.corrected.as_ref().map_or(head, |corrected| corrected),
+            body,
+            patch: patch_batch,
+        }
+    }
+
+    /// What the client is told, and when.
+    fn answer(self, request: &ProduceRequest<'_>) -> Answer {
+        let mark = match self.acks {
+            Acks::None => return self.silence(),
+            Acks::Written => Mark::Written,
+            Acks::Settled => self.call.broker.store.settles_at(),
+        };
+        let end_of =
+            |done: &Result<Taken, Refused>| done.as_ref().map_or(Position(0), |taken| taken.end);
+        let ends: Vec<Position> = self.done.iter().map(end_of).collect();
+        let response = response(request, &self.done);
+        let store = self.call.broker.store.clone();
+        let awaited = Awaited {
+            store,
+            mark,
+            at: ends.iter().copied().max().unwrap_or(Position(0)),
+            deadline: Some(self.deadline),
+        };
+        let call = self.call;
+        awaited.then(move |outcome| finish(&call, response, &ends, mark, outcome))
+    }
+
+    /// Who asked for no answer gets none, and learns of an error by the end of the connection, as with Kafka.
+    fn silence(self) -> Answer {
+        let refused = self.done.into_iter().find_map(Result::err);
+        match refused {
+            None => Answer::Silent,
+            Some(Refused { error, message, .. }) => {
+                let message = message.unwrap_or_default();
+                Answer::Close(CloseReason::new(format!(
+                    "a batch sent with acks=0 was refused: {error} {message}"
+                )))
+            }
+        }
+    }
+}
+
+/// Transactions do not exist yet, so nobody is authorised for one.
+fn check_no_transaction(request: &ProduceRequest<'_>, header: &BatchHeader) -> Result<(), Refused> {
+    if request.transactional_id.is_none() && !header.is_transactional() {
+        return Ok(());
+    }
+    Err(Refused::plain(
+        ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        "this broker has no transactions yet",
+    ))
+}
+
+/// Whether a worker has to look into it. What has no proper header is refused without that.
+fn is_compressed(partition: &ProducePartition<'_>) -> bool {
+    let header = BatchHeader::parse(partition.records.unwrap_or_default());
+    header.is_ok_and(|header| !matches!(header.codec(), Ok(Codec::None) | Err(_)))
+}
+
+fn finish(
+    call: &Call,
+    mut response: ProduceResponse,
+    ends: &[Position],
+    mark: Mark,
+    outcome: Outcome,
+) -> Rope {
+    let error = match outcome {
+        Outcome::Reached => return call.respond(&response),
+        Outcome::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
+        Outcome::Failed => ErrorCode::KAFKA_STORAGE_ERROR,
+    };
+    let topics = response.topics.iter_mut();
+    for (partition, end) in topics.flat_map(|topic| &mut topic.partitions).zip(ends) {
+        if !call.broker.store.has_reached(mark, *end) {
+            *partition = ProducePartitionResponse {
+                index: partition.index,
+                error,
+                ..Default::default()
+            };
+        }
+    }
+    call.respond(&response)
+}
+
+fn response(request: &ProduceRequest<'_>, done: &[Result<Taken, Refused>]) -> ProduceResponse {
+    let mut done = done.iter();
+    let topics = request.topics.iter().map(|topic| ProduceTopicResponse {
+        name: topic.name.to_owned(),
+        partitions: topic
+            .partitions
+            .iter()
+            .zip(&mut done)
+            .map(|(partition, done)| partition_response(partition.index, done))
+            .collect(),
+    });
+    ProduceResponse {
+        topics: topics.collect(),
+        ..Default::default()
+    }
+}
+
+fn partition_response(index: i32, done: &Result<Taken, Refused>) -> ProducePartitionResponse {
+    match done {
+        Ok(taken) => ProducePartitionResponse {
+            index,
+            base_offset: taken.base_offset,
+            log_start_offset: taken.log_start_offset,
+            ..Default::default()
+        },
+        Err(refused) => ProducePartitionResponse {
+            index,
+            error: refused.error,
+            record_errors: refused.record_index.map(record_error).into_iter().collect(),
+            error_message: refused.message.clone(),
+            ..Default::default()
+        },
+    }
+}
+
+fn record_error(index: u32) -> RecordError {
+    RecordError {
+        batch_index: i32::try_from(index).unwrap_or(i32::MAX),
+        ..Default::default()
+    }
+}
+
+/// Why a partition's batch is not in the log.
+enum NotAppended {
+    Refused(Refused),
+    Append(AppendError),
+}
+
+impl From<Refused> for NotAppended {
+    fn from(refused: Refused) -> NotAppended {
+        NotAppended::Refused(refused)
+    }
+}
+
+impl From<AppendError> for NotAppended {
+    fn from(error: AppendError) -> NotAppended {
+        NotAppended::Append(error)
+    }
+}
+
+impl From<NotAppended> for Refused {
+    fn from(not_appended: NotAppended) -> Refused {
+        match not_appended {
+            NotAppended::Refused(refused) => refused,
+            NotAppended::Append(error) => Refused::plain(append_code(&error), &error.to_string()),
+        }
+    }
+}
+
+impl Refused {
+    fn code(error: ErrorCode) -> Refused {
+        Refused {
+            error,
+            message: None,
+            record_index: None,
+        }
+    }
+
+    fn plain(error: ErrorCode, message: &str) -> Refused {
+        Refused {
+            message: Some(message.to_owned()),
+            ..Refused::code(error)
+        }
+    }
+}
+
+fn append_code(error: &AppendError) -> ErrorCode {
+    match error {
+        AppendError::Deleted => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        AppendError::Sequence(SequenceError::OutOfOrder { .. }) => {
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+        }
+        AppendError::Sequence(SequenceError::EpochFenced { .. }) => {
+            ErrorCode::INVALID_PRODUCER_EPOCH
+        }
+        AppendError::Log(LogError::Busy(_)) => ErrorCode::REQUEST_TIMED_OUT,
+        AppendError::Log(LogError::TooLarge { .. }) => ErrorCode::RECORD_LIST_TOO_LARGE,
+        AppendError::Log(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
