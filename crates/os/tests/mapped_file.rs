@@ -1,0 +1,33 @@
+//! A file and its mapping as one thing.
+
+use std::fs::{self, File};
+
+use pagelog_os::MappedFile;
+
+#[test]
+fn it_has_the_size_of_the_file_and_its_bytes() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("file");
+    fs::write(&path, b"twelve bytes").unwrap();
+    let mapped = MappedFile::new(File::open(&path).unwrap()).unwrap();
+    assert_eq!(mapped.size(), 12);
+    assert_eq!(mapped.file().metadata().unwrap().len(), 12);
+
+    // The bytes live as long as the value, whatever happens to the name.
+    fs::remove_file(&path).unwrap();
+    let mut read = [0; 12];
+    mapped.mapping().copy_out(0, &mut read).unwrap();
+    assert_eq!(&read, b"twelve bytes");
+}
+
+#[test]
+fn an_empty_file_is_mapped_empty() {
+    let mapped = MappedFile::new(tempfile::tempfile().unwrap()).unwrap();
+    assert_eq!(mapped.size(), 0);
+}
+
+#[test]
+fn what_is_no_file_of_bytes_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    MappedFile::new(File::open(place.path()).unwrap()).unwrap_err();
+}

@@ -1,0 +1,69 @@
+//! Figures of this process and of another.
+
+use std::time::{Duration, Instant};
+
+use pagelog_os::process::{Process, Scope, boot_id, io_write_bytes, usage};
+use pagelog_os::{Mapping, file, page_size};
+
+#[test]
+fn calls_and_bytes_are_counted() {
+    let file = tempfile::tempfile().unwrap();
+    let before = Process::Own.io_counters().unwrap();
+    file::write_at(&file, 0, &[1; 10_000]).unwrap();
+    let after = Process::Own.io_counters().unwrap();
+    assert!(after.write_calls > before.write_calls);
+    assert!(after.write_call_bytes >= before.write_call_bytes + 10_000);
+    assert!(io_write_bytes().unwrap() >= before.device_write_bytes);
+}
+
+#[test]
+fn a_process_is_found_by_its_id_and_an_absent_one_is_not() {
+    let own = Process::Id(std::process::id());
+    assert!(own.io_counters().unwrap().read_calls > 0);
+    assert!(own.memory().unwrap().resident > 0);
+    let absent = Process::Id(u32::MAX);
+    assert_eq!(
+        absent.memory().unwrap_err().kind(),
+        std::io::ErrorKind::NotFound
+    );
+}
+
+#[test]
+fn touched_memory_is_anonymous_and_faults() {
+    let size = 32 << 20;
+    let memory = Mapping::anonymous(size).unwrap();
+    let (faults, held) = (
+        usage(Scope::Thread).unwrap(),
+        Process::Own.memory().unwrap(),
+    );
+    for at in (0..size).step_by(page_size()) {
+        memory.copy_in(at, &[1]).unwrap();
+    }
+    // Other tests of this process let go of little in the meantime.
+    let grown = Process::Own.memory().unwrap().anonymous - held.anonymous;
+    assert!(grown >= size as u64 / 2, "{grown}");
+    assert!(Process::Own.memory().unwrap().resident_peak >= size as u64);
+    assert!(usage(Scope::Thread).unwrap().minor_faults > faults.minor_faults);
+}
+
+#[test]
+fn work_costs_processor_time() {
+    let before = Process::Own.processor_time().unwrap();
+    let begin = Instant::now();
+    let worked = || Process::Own.processor_time().unwrap() - before;
+    while worked() < Duration::from_millis(20) {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "no time was counted"
+        );
+    }
+    let used = usage(Scope::Process).unwrap();
+    assert!(used.user_time + used.system_time > Duration::ZERO);
+}
+
+#[test]
+fn the_boot_id_is_a_uuid_and_stays() {
+    let id = boot_id().unwrap();
+    assert_eq!(id.len(), 36);
+    assert_eq!(id, boot_id().unwrap());
+}
