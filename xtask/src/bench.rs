@@ -66,7 +66,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     benches.current_dir(command::root()).arg("run");
     benches.args(names(&options.benches));
     benches.arg("--broker").arg(broker);
-    benches.arg("--dir").arg(std::path::absolute(directory(options))?);
+    benches
+        .arg("--dir")
+        .arg(std::path::absolute(directory(options))?);
     benches.arg("--rounds").arg(options.rounds.to_string());
     benches.arg("--seconds").arg(options.seconds.to_string());
     if options.quick {

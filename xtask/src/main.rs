@@ -3,15 +3,21 @@
 //! Each subcommand is one file; this one only names them.
 
 mod bench;
+mod broker;
 mod ci;
 mod clients;
 mod command;
 mod demo;
 mod fuzz;
+mod hostile;
 mod kill;
+mod random;
+mod report;
 mod setup;
 mod shape;
+mod strace;
 mod test;
+mod wire;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -34,10 +40,16 @@ enum Task {
     Test(test::Options),
     /// Sets up what the tests need under target/ and says what is missing.
     Setup,
+    /// Runs only the tests with real Kafka clients, against this broker or another.
+    Clients(clients::Options),
     /// Sends a real file through the broker, kills it half-way, and reads everything back.
     Demo(demo::Options),
     /// Kills the broker with SIGKILL at random moments under load and checks what was acknowledged.
     Kill(kill::Options),
+    /// Runs only the tests with bad input, full disks and damaged files.
+    Hostile,
+    /// Counts the broker's system calls under load, checks them, and writes docs/syscalls.md.
+    Strace,
     /// Measures appends and fetches beside their limits, one JSON line per figure.
     Bench(bench::Options),
     /// Runs the fuzz targets for a while on the stable toolchain.
@@ -51,8 +63,11 @@ fn main() -> Result<()> {
         Task::Ci => ci::run(),
         Task::Test(options) => test::run(&options),
         Task::Setup => setup::run(),
+        Task::Clients(options) => clients::run_alone(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Kill(options) => kill::run(&options),
+        Task::Hostile => hostile::run_alone(),
+        Task::Strace => strace::run_alone(),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Shape => shape::run(),

@@ -1,12 +1,12 @@
 //! `cargo xtask test`: sets up what the tests need, then runs all of it. The last line says what was skipped.
 //!
-//! Order: what fails fastest comes first. Rust tests, then real clients, then the crash test.
+//! Order: what fails fastest comes first. Rust tests, real clients, bad input, system calls, the crash test.
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::command::{cargo, release_broker, run as run_command};
-use crate::{clients, kill, setup};
+use crate::{clients, hostile, kill, setup, strace};
 
 /// What `cargo xtask test` can be told.
 #[derive(Args)]
@@ -29,6 +29,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     run_command(&mut cargo(&["test", "--locked", "--workspace"]))?;
     let broker = release_broker()?;
     clients::run(&tools, &broker)?;
+    hostile::run(&broker)?;
+    if tools.strace.is_some() {
+        strace::run(tools.strace.as_deref(), &broker)?;
+    }
     kill::run(&kill::Options::default())?;
     println!("{skipped}");
     Ok(())
