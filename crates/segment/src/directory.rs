@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pagelog_os::file::{self, LockError};
 
@@ -19,6 +20,8 @@ pub const LOCK_NAME: &str = "pagelog.lock";
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    /// Whether the names of the directory itself and of its parents are known to be on the disk.
+    parents_synced: AtomicBool,
     /// Holds the lock by being open.
     _lock: File,
 }
@@ -65,9 +68,14 @@ impl Directory {
     /// [`DirectoryError`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Directory, DirectoryError> {
         let path = path.into();
-        make(&path)?;
+        fs::create_dir_all(&path).map_err(failed("create the data directory", &path))?;
         let lock = lock(&path)?;
-        Ok(Directory { path, _lock: lock })
+        let parents_synced = AtomicBool::new(false);
+        Ok(Directory {
+            path,
+            parents_synced,
+            _lock: lock,
+        })
     }
 
     /// The path, as it was given.
@@ -81,54 +89,37 @@ impl Directory {
         options.read(true).write(true);
         options
     }
+
+    /// Sees that the directory's own name survives power loss. Each parent may be as new as the
+    /// directory, made by this process or by one that died before it came here.
+    fn sync_parents(&self) -> io::Result<()> {
+        for parent in self.path.ancestors().skip(1) {
+            let here = parent.as_os_str().is_empty();
+            match file::sync_directory(if here { Path::new(".") } else { parent }) {
+                // A parent that we may pass through but not read is not one that we made.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                result => result?,
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Makes the directory and sees that its name survives power loss.
-fn make(path: &Path) -> Result<(), DirectoryError> {
-    if path.is_dir() {
-        return Ok(());
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DirectoryError {
+    move |error| DirectoryError::Io {
+        action,
+        path: path.to_path_buf(),
+        error,
     }
-    let failed = |action, path: &Path| {
-        let path = path.to_path_buf();
-        move |error| DirectoryError::Io {
-            action,
-            path,
-            error,
-        }
-    };
-    fs::create_dir_all(path).map_err(failed("create the data directory", path))?;
-    // Each parent may be as new as the directory itself.
-    for parent in path.ancestors().skip(1) {
-        let parent = if parent.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            parent
-        };
-        match file::sync_directory(parent) {
-            Ok(()) => {}
-            // A parent that we may pass through but not read is not one that we made.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            Err(error) => return Err(failed("sync the directory", parent)(error)),
-        }
-    }
-    Ok(())
 }
 
 fn lock(directory: &Path) -> Result<File, DirectoryError> {
     let path = directory.join(LOCK_NAME);
-    let failed = |action| {
-        let path = path.clone();
-        move |error| DirectoryError::Io {
-            action,
-            path,
-            error,
-        }
-    };
     let mut lock = Directory::open_options()
         .create(true)
         .truncate(false)
         .open(&path)
-        .map_err(failed("open the lock file"))?;
+        .map_err(failed("open the lock file", &path))?;
     match file::lock_exclusive(&lock) {
         Ok(()) => {}
         Err(LockError::Held) => {
@@ -138,9 +129,9 @@ fn lock(directory: &Path) -> Result<File, DirectoryError> {
                 pid,
             });
         }
-        Err(LockError::Io(error)) => return Err(failed("lock")(error)),
+        Err(LockError::Io(error)) => return Err(failed("lock", &path)(error)),
     }
-    write_pid(&mut lock).map_err(failed("write the process id to"))?;
+    write_pid(&mut lock).map_err(failed("write the process id to", &path))?;
     Ok(lock)
 }
 
@@ -195,6 +186,13 @@ impl Storage for Directory {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        file::sync_directory(&self.path)
+        file::sync_directory(&self.path)?;
+        // Here and not at open: a name counts only once there is something in it that does, and
+        // behind the sync of a file these find little left to do. A sync more does no harm.
+        if !self.parents_synced.load(Ordering::Relaxed) {
+            self.sync_parents()?;
+            self.parents_synced.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }

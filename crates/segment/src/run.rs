@@ -61,12 +61,14 @@ pub(crate) fn open(storage: &dyn Storage) -> Result<Vec<Arc<Segment>>, OpenError
     const DIRECTORY: &str = "the data directory";
     let names = storage.list().map_err(failed("list", DIRECTORY))?;
     remove_leftovers(storage, &names)?;
-    // Whoever made the files may have died between a rename and the sync of the directory.
-    storage
-        .sync_directory()
-        .map_err(failed("sync", DIRECTORY))?;
     let mut bases: Vec<_> = names.iter().filter_map(|name| base_of(name)).collect();
     bases.sort_unstable();
+    if !bases.is_empty() {
+        // Whoever made the files may have died between a rename and the sync of the directory.
+        storage
+            .sync_directory()
+            .map_err(failed("sync", DIRECTORY))?;
+    }
     let segments = bases.into_iter().map(|base| open_one(storage, base));
     let segments = segments.collect::<Result<Vec<_>, _>>()?;
     check_unbroken(&segments)?;
