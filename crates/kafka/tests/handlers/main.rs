@@ -1,0 +1,11 @@
+//! The request handlers over a real store in a directory of its own: frames in, answers out, with the codec as the client.
+
+mod client;
+mod fetching;
+mod home;
+mod idempotence;
+mod offsets;
+mod producing;
+mod recognising;
+mod topics;
+mod waiting;
