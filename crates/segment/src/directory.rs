@@ -20,7 +20,9 @@ pub const LOCK_NAME: &str = "pagelog.lock";
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    /// Whether the names of the directory itself and of its parents are known to be on the disk.
+    /// The directories that hold the names of this one and of those made with it.
+    parents: Vec<PathBuf>,
+    /// Whether these names are known to be on the disk.
     parents_synced: AtomicBool,
     /// Holds the lock by being open.
     _lock: File,
@@ -68,12 +70,13 @@ impl Directory {
     /// [`DirectoryError`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Directory, DirectoryError> {
         let path = path.into();
+        let parents = parents_of(&path);
         fs::create_dir_all(&path).map_err(failed("create the data directory", &path))?;
         let lock = lock(&path)?;
-        let parents_synced = AtomicBool::new(false);
         Ok(Directory {
             path,
-            parents_synced,
+            parents,
+            parents_synced: AtomicBool::new(false),
             _lock: lock,
         })
     }
@@ -90,12 +93,10 @@ impl Directory {
         options
     }
 
-    /// Sees that the directory's own name survives power loss. Each parent may be as new as the
-    /// directory, made by this process or by one that died before it came here.
+    /// Sees that the directory's own name survives power loss.
     fn sync_parents(&self) -> io::Result<()> {
-        for parent in self.path.ancestors().skip(1) {
-            let here = parent.as_os_str().is_empty();
-            match file::sync_directory(if here { Path::new(".") } else { parent }) {
+        for parent in &self.parents {
+            match file::sync_directory(parent) {
                 // A parent that we may pass through but not read is not one that we made.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 result => result?,
@@ -103,6 +104,21 @@ impl Directory {
         }
         Ok(())
     }
+}
+
+/// The parent of a directory that is about to be made, and of each parent that will be made with it.
+/// The first is there always: the directory may have been made by a process that died too early.
+fn parents_of(path: &Path) -> Vec<PathBuf> {
+    let mut parents = Vec::new();
+    for parent in path.ancestors().skip(1) {
+        let here = parent.as_os_str().is_empty();
+        let parent = if here { Path::new(".") } else { parent };
+        parents.push(parent.to_path_buf());
+        if parent.is_dir() {
+            break;
+        }
+    }
+    parents
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DirectoryError {
