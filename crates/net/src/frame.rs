@@ -1,15 +1,15 @@
 //! Framing: a length of four bytes, signed and big-endian, then as many bytes. Both protocols have it.
 
 /// Bytes of the length prefix.
-pub(crate) const PREFIX_SIZE: usize = 4;
+pub const PREFIX_SIZE: usize = 4;
 
 /// A length that no frame can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BadLength(pub(crate) i32);
+pub struct BadLength(pub i32);
 
 /// What the front of some received bytes is.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Front<'a> {
+pub enum Front<'a> {
     /// A whole frame, without its prefix.
     Frame(&'a [u8]),
     /// The beginning of a frame that is so long, prefix included; `None` while the prefix is not whole.
@@ -17,7 +17,10 @@ pub(crate) enum Front<'a> {
 }
 
 /// Looks at the front of `bytes`. A frame is at most `size_max` bytes long, prefix not counted.
-pub(crate) fn front(bytes: &[u8], size_max: usize) -> Result<Front<'_>, BadLength> {
+///
+/// # Errors
+/// A length that is negative or larger.
+pub fn front(bytes: &[u8], size_max: usize) -> Result<Front<'_>, BadLength> {
     let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX_SIZE>() else {
         return Ok(Front::Part(None));
     };

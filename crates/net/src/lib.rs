@@ -85,7 +85,7 @@ mod connection;
 mod contain;
 mod counters;
 mod ending;
-mod frame;
+pub mod frame;
 mod gate;
 mod inbox;
 mod local;

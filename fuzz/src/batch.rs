@@ -1,0 +1,102 @@
+//! The batch validator, past its checksum: the fuzzer writes header and records, and this seals them, compressed or not.
+
+use pagelog_kafka::batch::{
+    BatchError, BatchHeader, Codec, HEADER_SIZE, Limits, RecordProblem, ValidBatch, batches,
+    find_first_at_or_after, max_timestamp_record, records, validate,
+};
+
+use crate::input::Input;
+
+const NOW_MS: i64 = 1_700_000_000_000;
+
+/// The first byte says how the batch is made: as it is, with a sealed header, or compressed by this and sealed.
+///
+/// # Panics
+/// When two readings of a valid batch differ.
+pub fn check(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let mode = input.u8();
+    let batch = match mode % 4 {
+        0 => input.rest().to_vec(),
+        1 => sealed(&mut input, None),
+        _ => {
+            let codec = Codec::ALL[usize::from(mode / 4) % Codec::ALL.len()];
+            sealed(&mut input, Some(codec))
+        }
+    };
+    for found in batches(&batch).flatten() {
+        assert_eq!(found.0.size(), found.1.len());
+    }
+    if let Ok(valid) = validate(&batch, &Limits::default(), NOW_MS) {
+        check_valid(&batch, &valid);
+    } else {
+        // What a broker would refuse, a client may still meet: it must not break on it.
+        let _ = records(&batch);
+        let _ = max_timestamp_record(&batch);
+    }
+}
+
+/// A batch whose format, length, and checksum are right, and for a plain start its counts too.
+fn sealed(input: &mut Input<'_>, compress: Option<Codec>) -> Vec<u8> {
+    let mut header = BatchHeader::default();
+    let flags = input.u8();
+    header.record_count = i32::from(input.u8());
+    header.last_offset_delta = header.record_count - 1;
+    if flags & 1 != 0 {
+        header.attributes = input.u16() as i16;
+        header.last_offset_delta = input.u64() as i32;
+    }
+    if flags & 2 != 0 {
+        header.base_timestamp = input.u64() as i64;
+        header.max_timestamp = input.u64() as i64;
+    }
+    if flags & 4 != 0 {
+        header.producer_id = input.u64() as i64;
+        header.producer_epoch = input.u16() as i16;
+        header.base_sequence = input.u64() as i32;
+    }
+    let Some(codec) = compress else {
+        header.attributes |= i16::from(flags >> 4);
+        return header.seal(input.rest());
+    };
+    header.attributes = header.attributes & !7 | i16::from(codec.bits());
+    let payload = codec.compress(input.rest());
+    header.seal(&payload.expect("no compressor refuses bytes in memory"))
+}
+
+fn check_valid(batch: &[u8], valid: &ValidBatch) {
+    let read = match records(batch) {
+        Ok(read) => read,
+        // The broker does not look into the names of headers.
+        Err(BatchError::Record {
+            problem: RecordProblem::HeaderName,
+            ..
+        }) => return,
+        Err(error) => panic!("a valid batch cannot be read: {error}"),
+    };
+    assert_eq!(read.len(), valid.count as usize);
+    let times = read.iter().map(|record| record.timestamp);
+    assert_eq!(times.max(), Some(valid.max_timestamp));
+    for (index, record) in read.iter().enumerate() {
+        assert_eq!(record.offset, index as i64);
+    }
+    check_stored(batch, valid);
+}
+
+/// The batch as it would be stored.
+fn check_stored(batch: &[u8], valid: &ValidBatch) {
+    let mut stored = batch.to_vec();
+    if let Some(header) = valid.corrected {
+        stored[..HEADER_SIZE].copy_from_slice(&header);
+    }
+    let again = validate(&stored, &Limits::default(), NOW_MS);
+    let again = again.expect("what was valid and corrected is valid");
+    assert_eq!((again.corrected, again.header), (None, valid.header));
+    let greatest = max_timestamp_record(&stored).expect("a valid batch can be searched");
+    let first = find_first_at_or_after(&stored, valid.max_timestamp);
+    assert_eq!(first.expect("a valid batch can be searched"), greatest);
+    assert_eq!(
+        greatest.map(|found| found.timestamp),
+        Some(valid.max_timestamp)
+    );
+}

@@ -1,0 +1,170 @@
+//! The opening of a log whose files were changed by hand: it opens, or says why not, and what it opened it opens again.
+//!
+//! The fuzzer does not know the log's secret, so besides raw bytes it can put sealed entries of its own where it likes.
+
+use std::sync::{Arc, OnceLock};
+
+use pagelog_commit_log::{
+    AppendError, Log, LogOptions, NewEntry, Opened, Position, Producer, Route, Storage, StreamId,
+};
+use pagelog_record::{HEADER_SIZE, SECRET_SIZE, Seed};
+use pagelog_segment::file_name;
+use pagelog_testing::MemoryStorage;
+
+use crate::entry;
+use crate::input::Input;
+
+const SEGMENT_SIZE: u64 = 8192;
+const SEGMENTS: u64 = 3;
+/// The file that holds the secret, and where in it (docs/format.md).
+const META: &str = "log.meta";
+const SECRET_AT: usize = 24;
+/// Changes to one log; more make an input slower and not more telling.
+const CHANGES_MAX: usize = 16;
+
+/// Changes the files of a small log as `bytes` say, and opens it twice.
+///
+/// # Panics
+/// When the second opening does not find what the first one left.
+pub fn check(bytes: &[u8]) {
+    let files = original();
+    let storage = storage(files);
+    let mut input = Input::new(bytes);
+    for _ in 0..CHANGES_MAX {
+        if input.is_empty() {
+            break;
+        }
+        change(&storage, files, &mut input);
+    }
+    let Some(first) = open(&storage) else { return };
+    let second = open(&storage).expect("what could be opened can be opened again");
+    assert!(second >= first, "{first} entries became {second}");
+}
+
+type Files = Vec<(String, Vec<u8>)>;
+
+/// The files of a log of some entries over three segments, made once.
+fn original() -> &'static Files {
+    static FILES: OnceLock<Files> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let storage = MemoryStorage::new(1);
+        let Opened { log, mut sync, .. } =
+            Log::open(Arc::new(storage.clone()), options(), &mut |_| Ok(()))
+                .expect("nothing is wrong with an empty directory");
+        for number in 0..40u32 {
+            append(
+                &log,
+                StreamId(1 + number % 3),
+                &vec![number as u8; number as usize * 20],
+            );
+            if number % 3 == 0 {
+                sync.write()
+                    .and_then(|_| sync.sync())
+                    .expect("memory takes it");
+            }
+        }
+        sync.write().expect("memory takes it");
+        let names = storage.list().expect("memory has names");
+        names
+            .into_iter()
+            .map(|name| (name.clone(), storage.content(&name)))
+            .collect()
+    })
+}
+
+fn append(log: &Arc<Log>, stream: StreamId, payload: &[u8]) {
+    let entry = NewEntry {
+        count: 1,
+        append_time_ms: 5,
+        record_time_max_ms: 5,
+        producer: Producer::NONE,
+        head: &[],
+        body: payload,
+        patch: |_, _| {},
+    };
+    while let Err(error) = log.append(&log.stream(stream), &entry) {
+        match error {
+            AppendError::Busy(busy) => log.wait_room(busy, std::time::Duration::from_millis(1)),
+            error => panic!("{error}"),
+        };
+    }
+}
+
+fn options() -> LogOptions {
+    LogOptions {
+        segment_size: SEGMENT_SIZE,
+        route: Route::Mapped,
+        payload_size_max: 2048,
+    }
+}
+
+fn storage(files: &Files) -> MemoryStorage {
+    let storage = MemoryStorage::new(1);
+    for (name, content) in files {
+        storage
+            .create(name, content.len() as u64)
+            .expect("memory takes it");
+        storage.overwrite(name, 0, content);
+    }
+    storage
+}
+
+fn change(storage: &MemoryStorage, files: &Files, input: &mut Input<'_>) {
+    let kind = input.u8();
+    let (name, content) = &files[usize::from(kind / 4) % files.len()];
+    let at = u64::from(input.u16()) % content.len() as u64;
+    let room = content.len() - at as usize;
+    match kind % 4 {
+        0 => {
+            let size = usize::from(input.u8()).min(room);
+            storage.overwrite(name, at, input.take(size));
+        }
+        1 => storage.truncate(name, at),
+        2 => storage.overwrite(name, at, &vec![0; usize::from(input.u16()).min(room)]),
+        _ => put_entry(storage, files, input),
+    }
+}
+
+/// A sealed entry at its own position, or at another's.
+fn put_entry(storage: &MemoryStorage, files: &Files, input: &mut Input<'_>) {
+    let mut header = entry::header(input);
+    let end = SEGMENTS * SEGMENT_SIZE;
+    let at = header.position % end / 8 * 8;
+    if header.count.is_multiple_of(2) {
+        header.position = at;
+    }
+    if header.durable > end {
+        header.durable %= end;
+    }
+    let size = usize::from(input.u8());
+    let payload = input.take(size);
+    if header.covered_size() as usize != payload.len() && header.covered_size() > 0 {
+        header.payload_size = payload.len() as u32;
+    }
+    let covered = &payload[..payload.len().min(header.covered_size() as usize)];
+    let sealed = seed(files).seal(&header, &[covered]);
+    let (segment, within) = (at / SEGMENT_SIZE * SEGMENT_SIZE, at % SEGMENT_SIZE);
+    let bytes = [&sealed[..], covered].concat();
+    let room = (SEGMENT_SIZE - within) as usize;
+    storage.overwrite(
+        &file_name(Position(segment)),
+        within,
+        &bytes[..bytes.len().min(room)],
+    );
+}
+
+fn seed(files: &Files) -> Seed {
+    let meta = files.iter().find(|(name, _)| name == META);
+    let (_, content) = meta.expect("the log has its secret in a file");
+    let (secret, _) = content[SECRET_AT..]
+        .split_first_chunk::<SECRET_SIZE>()
+        .expect("it is whole");
+    const { assert!(HEADER_SIZE.is_multiple_of(8)) };
+    Seed::from_secret(secret)
+}
+
+/// Opens the log: its whole entries, or none when it is refused.
+fn open(storage: &MemoryStorage) -> Option<u64> {
+    let opened = Log::open(Arc::new(storage.clone()), options(), &mut |_| Ok(()));
+    opened.ok().map(|opened| opened.recovery.entries)
+}
