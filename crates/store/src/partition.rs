@@ -149,19 +149,17 @@ impl Partition {
     /// See [`AppendError`]; nothing was appended.
     pub fn append(&self, batch: &Batch<'_>) -> Result<Appended, AppendError> {
         let (appended, waiters) = self.append_locked(batch)?;
-        for waiter in waiters {
-            waiter.tell(self.core.settles_at, appended.end);
-        }
+        waiters.tell(self.core.settles_at, appended.end);
         Ok(appended)
     }
 
-    fn append_locked(&self, batch: &Batch<'_>) -> Result<(Appended, Vec<Waiter>), AppendError> {
+    fn append_locked(&self, batch: &Batch<'_>) -> Result<(Appended, Waiters), AppendError> {
         let mut state = self.lock();
         if state.deleted {
             return Err(AppendError::Deleted);
         }
         if let Some(original) = self.duplicate(&mut state, batch)? {
-            return Ok((original, Vec::new()));
+            return Ok((original, Waiters::default()));
         }
         let new = NewEntry {
             count: batch.count,
@@ -238,9 +236,7 @@ impl Partition {
         state.producers = Producers::default();
         let waiters = state.waiters.take();
         drop(state);
-        for waiter in waiters {
-            waiter.tell(self.core.settles_at, Position(0));
-        }
+        waiters.tell(self.core.settles_at, Position(0));
     }
 
     pub(crate) fn core(&self) -> &Core {

@@ -5,6 +5,7 @@
 //! register again if it was not enough. So a partition nobody waits for pays for an empty list, and an append never meets the
 //! same waiter twice.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,29 +49,31 @@ impl fmt::Debug for Waiter {
     }
 }
 
-/// The waiters of one partition.
+/// The waiters of one partition, by key.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters(Vec<Waiter>);
+pub(crate) struct Waiters(BTreeMap<u64, Waiter>);
 
 impl Waiters {
     /// Adds a waiter; once, however often it asks.
     pub(crate) fn add(&mut self, waiter: &Waiter) {
-        if self.0.iter().all(|known| known.key != waiter.key) {
-            self.0.push(waiter.clone());
-        }
+        self.0.entry(waiter.key).or_insert_with(|| waiter.clone());
     }
 
     /// Forgets a waiter.
     pub(crate) fn remove(&mut self, waiter: &Waiter) {
-        self.0.retain(|known| known.key != waiter.key);
-        if self.0.is_empty() {
-            self.0 = Vec::new();
-        }
+        self.0.remove(&waiter.key);
     }
 
     /// Everyone, who are then no longer on the list.
-    pub(crate) fn take(&mut self) -> Vec<Waiter> {
-        std::mem::take(&mut self.0)
+    pub(crate) fn take(&mut self) -> Waiters {
+        std::mem::take(self)
+    }
+
+    /// Asks each of them to be polled when `mark` has reached `at`; not to be called under a lock.
+    pub(crate) fn tell(&self, mark: Mark, at: Position) {
+        for waiter in self.0.values() {
+            waiter.tell(mark, at);
+        }
     }
 
     /// How many wait.
