@@ -50,7 +50,7 @@ pub(crate) struct Connection {
     hung_up: bool,
     /// A worker has the newest frame.
     at_work: bool,
-    /// It would read if there were room in the budget.
+    /// It would read if there were room in the budget, and is in the reactor's list of those.
     paused: bool,
     /// It is in the reactor's list of those who get a turn.
     pub(crate) scheduled: bool,
@@ -134,6 +134,11 @@ impl Connection {
         self.hung_up |= readiness.hung_up;
     }
 
+    /// It has been taken from the list of those who wait for room in the budget.
+    pub(crate) fn resume(&mut self) {
+        self.paused = false;
+    }
+
     /// Ends it once what it is owed has been sent. The first reason counts.
     pub(crate) fn end(&mut self, ending: Ending) {
         self.ending.get_or_insert(ending);
@@ -159,7 +164,6 @@ impl Connection {
     }
 
     fn advance(&mut self, local: &mut Local, now: Instant) -> Result<Turn, Ending> {
-        self.paused = false;
         self.handle_inbox(local, now);
         self.receive(local, now)?;
         self.answers.release(&mut self.sender);
@@ -200,8 +204,9 @@ impl Connection {
             return Ok(());
         }
         if !local.may_receive(self.key, !self.inbox.is_empty(), now) {
-            self.paused = true;
-            local.pause(self.key);
+            if !mem::replace(&mut self.paused, true) {
+                local.pause(self.key);
+            }
             return Ok(());
         }
         let received = match frame::front(self.inbox.unhandled(), frame_size_max) {

@@ -35,7 +35,8 @@ pub(crate) struct Reactor {
     next_reactor: usize,
     stop_at: Option<Instant>,
     gate: LogGate,
-    // Kept between rounds for their memory.
+    // Empty between rounds, and kept for their memory.
+    turns: Vec<Key>,
     happened: Vec<Happened>,
     messages: Vec<Message>,
     due: Vec<u64>,
@@ -58,6 +59,7 @@ impl Reactor {
             next_reactor: 0,
             stop_at: None,
             gate: LogGate::new(ENDINGS_PER_SECOND),
+            turns: Vec::new(),
             happened: Vec::new(),
             messages: Vec::new(),
             due: Vec::new(),
@@ -257,7 +259,10 @@ impl Reactor {
             self.close(key, &Ending::Stalled, now);
         }
         for key in self.local.take_paused() {
-            self.schedule(key);
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.resume();
+                self.schedule(key);
+            }
         }
     }
 
@@ -270,7 +275,9 @@ impl Reactor {
     }
 
     fn take_turns(&mut self, now: Instant) {
-        for key in mem::take(&mut self.ready) {
+        let mut turns = mem::take(&mut self.turns);
+        mem::swap(&mut turns, &mut self.ready);
+        for key in turns.drain(..) {
             let Some(connection) = self.connections.get_mut(key) else {
                 continue;
             };
@@ -281,6 +288,7 @@ impl Reactor {
                 Turn::End(ending) => self.close(key, &ending, now),
             }
         }
+        self.turns = turns;
     }
 
     fn stop(&mut self, deadline: Instant) {
