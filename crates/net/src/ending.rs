@@ -1,5 +1,6 @@
 //! Why a connection ends, and how loudly that is said.
 
+use std::error::Error;
 use std::io;
 
 use pagelog_store::answer::CloseReason;
@@ -17,9 +18,9 @@ pub(crate) enum Ending {
     CutFrame { received: usize },
     #[error("the peer is gone")]
     PeerGone,
-    #[error("receiving failed: {0}")]
+    #[error("receiving failed")]
     Receive(#[source] io::Error),
-    #[error("sending failed: {0}")]
+    #[error("its answer could not be sent")]
     Send(#[source] SendError),
     #[error("a frame of {} bytes was announced, and {limit} are allowed: perhaps it speaks another protocol", .bad.0)]
     BadLength { bad: BadLength, limit: usize },
@@ -46,6 +47,17 @@ impl Ending {
             Ending::BadLength { .. } | Ending::Handler(_) | Ending::Stalled => Level::WARN,
             Ending::Panicked | Ending::Send(_) | Ending::WorkersFull => Level::ERROR,
         }
+    }
+
+    /// The end and its causes, in one line.
+    pub(crate) fn chain(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            line = format!("{line}: {error}");
+            cause = error.source();
+        }
+        line
     }
 
     pub(crate) fn is_timeout(&self) -> bool {

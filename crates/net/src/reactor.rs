@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use pagelog_store::answer::{Answer, Mark, Position};
 use rustix::io;
+use tracing::Level;
 
 use crate::acceptor::{Acceptor, Arrival};
 use crate::connection::{Connection, Turn};
@@ -333,21 +334,18 @@ impl Reactor {
 
     fn log(&mut self, connection: &Connection, ending: &Ending, now: Instant) {
         let peer = connection.accepted().peer;
-        if ending.level() == tracing::Level::DEBUG {
-            tracing::debug!(%peer, "connection closed: {ending}");
+        if ending.level() == Level::DEBUG {
+            tracing::debug!(%peer, "connection closed: {}", ending.chain());
             return;
         }
         let Some(suppressed) = self.gate.pass(now) else {
             return;
         };
+        let ending_chain = ending.chain();
         match ending.level() {
-            tracing::Level::INFO => {
-                tracing::info!(%peer, suppressed, "connection closed: {ending}")
-            }
-            tracing::Level::WARN => {
-                tracing::warn!(%peer, suppressed, "connection closed: {ending}")
-            }
-            _ => tracing::error!(%peer, suppressed, "connection closed: {ending}"),
+            Level::INFO => tracing::info!(%peer, suppressed, "connection closed: {ending_chain}"),
+            Level::WARN => tracing::warn!(%peer, suppressed, "connection closed: {ending_chain}"),
+            _ => tracing::error!(%peer, suppressed, "connection closed: {ending_chain}"),
         }
     }
 }
