@@ -47,7 +47,7 @@ enum Task {
     /// Kills the broker with SIGKILL at random moments under load and checks what was acknowledged.
     Kill(kill::Options),
     /// Runs only the tests with bad input, full disks and damaged files.
-    Hostile,
+    Hostile(hostile::Options),
     /// Counts the broker's system calls under load, checks them, and writes docs/syscalls.md.
     Strace,
     /// Measures appends and fetches beside their limits, one JSON line per figure.
@@ -66,7 +66,7 @@ fn main() -> Result<()> {
         Task::Clients(options) => clients::run_alone(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Kill(options) => kill::run(&options),
-        Task::Hostile => hostile::run_alone(),
+        Task::Hostile(options) => hostile::run_alone(&options),
         Task::Strace => strace::run_alone(),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),

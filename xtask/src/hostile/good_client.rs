@@ -42,6 +42,7 @@ impl GoodClient {
             error == ErrorCode::NONE,
             "the topic is not created: {error}"
         );
+        wait_settled(&mut connection)?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || work(&mut connection, &stopped));
@@ -65,6 +66,22 @@ impl GoodClient {
             .map_err(|_| anyhow::anyhow!("the good client panicked"))?;
         outcome.context("the good client was disturbed")
     }
+}
+
+/// Waits until the new topic can be read: Kafka names a leader before it serves.
+fn wait_settled(connection: &mut Connection) -> Result<()> {
+    let begun = Instant::now();
+    while super::fetch_frame(connection, TOPIC, 0)
+        .and_then(|frame| super::records_of(&frame).map(drop))
+        .is_err()
+    {
+        ensure!(
+            begun.elapsed() < ANSWER_PATIENCE,
+            "the topic does not come up"
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 /// Sends a record, has it confirmed, reads it back; again and again over one connection.

@@ -9,6 +9,7 @@ mod good_client;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use clap::Args;
 use pagelog_kafka::codec::{FetchRequest, FetchResponse, decode_response, fetch};
 
 use crate::broker::Setup;
@@ -16,17 +17,33 @@ use crate::command;
 use crate::report::Report;
 use crate::wire::{Connection, batch};
 use disk::Damage;
+use frames::Whose;
 use good_client::GoodClient;
 
 /// What the broker may hold at most after all of it: far less than any of the sizes that were claimed.
 const MEMORY_MAX_KIB: u64 = 400 << 10;
 
+/// Which broker to test.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Send the bad frames and batches to a broker that runs already. A real Kafka must answer in the same way.
+    #[arg(long, value_name = "HOST:PORT")]
+    bootstrap: Option<String>,
+}
+
 /// Runs the tests as a subcommand of their own.
 ///
 /// # Errors
 /// A case fails.
-pub(crate) fn run_alone() -> Result<()> {
-    run(&command::release_broker()?)
+pub(crate) fn run_alone(options: &Options) -> Result<()> {
+    let Some(address) = &options.bootstrap else {
+        return run(&command::release_broker()?);
+    };
+    let mut report = Report::new();
+    let good = GoodClient::start(address)?;
+    frames::run(address, Whose::Another, &mut report)?;
+    report.case("the good client noticed nothing", || good.stop().map(drop));
+    report.finish("bad input").map(drop)
 }
 
 /// Runs all cases against the broker at the path `binary`.
@@ -46,7 +63,7 @@ fn over_the_network(binary: &Path, report: &mut Report) -> Result<()> {
     let directory = disk::directory()?;
     let mut broker = Setup::new(binary, directory.path()).start()?;
     let good = GoodClient::start(broker.address())?;
-    frames::run(broker.address(), report)?;
+    frames::run(broker.address(), Whose::Ours, report)?;
     match crowd::prepare() {
         Ok(()) => drop(report.case("10,000 idle connections", || crowd::run(&broker))),
         Err(error) => println!("skip  10,000 idle connections: {error:#}"),
