@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use pagelog_commit_log::{LogOptions, Route};
 use pagelog_flush::Policy;
+use pagelog_kafka::KafkaOptions;
+use pagelog_net::ServerOptions;
+use pagelog_store::StoreOptions;
+use pagelog_store::answer::Mark;
 
 use crate::listen::Listen;
 use crate::settings::Settings;
@@ -19,12 +23,14 @@ pub(crate) struct Configuration {
     pub(crate) data_directory: PathBuf,
     /// Where Kafka clients connect.
     pub(crate) kafka_listeners: Vec<Listen>,
-    /// What the log is opened with.
-    pub(crate) log: LogOptions,
+    /// What the store and its log are opened with.
+    pub(crate) store: StoreOptions,
     /// When the log is flushed.
     pub(crate) policy: Policy,
-    /// How many connections are served at a time.
-    pub(crate) connections_max: u64,
+    /// How sockets are served; without the listeners.
+    pub(crate) net: ServerOptions,
+    /// The settings of the Kafka protocol.
+    pub(crate) kafka: KafkaOptions,
 }
 
 impl Configuration {
@@ -38,9 +44,10 @@ impl Configuration {
         Ok(Configuration {
             data_directory: PathBuf::from(settings.text(&table::DATA_DIR)),
             kafka_listeners: settings.listeners(&table::KAFKA_LISTENERS).to_vec(),
-            log: log(settings, policy)?,
+            store: store(settings, policy)?,
             policy,
-            connections_max: settings.number(&table::NET_CONNECTIONS_MAX),
+            net: net(settings),
+            kafka: kafka(settings),
         })
     }
 }
@@ -53,6 +60,53 @@ fn policy(settings: &Settings) -> Policy {
         interval: Duration::from_millis(settings.number(&table::FLUSH_INTERVAL_MS)),
         pages_least: in_u32(settings.number(&table::FLUSH_PAGES_LEAST)),
         thorough: Duration::from_millis(settings.number(&table::FLUSH_THOROUGH_MS)),
+    }
+}
+
+fn store(settings: &Settings, policy: Policy) -> Result<StoreOptions, SettingsError> {
+    let settles_at = match policy {
+        Policy::Sync => Mark::Durable,
+        Policy::Interval { .. } => Mark::Written,
+    };
+    let expiration = settings.number(&table::KAFKA_PRODUCER_ID_EXPIRATION_MS);
+    Ok(StoreOptions {
+        settles_at,
+        producer_expiration: Duration::from_millis(expiration),
+        ..StoreOptions::new(log(settings, policy)?)
+    })
+}
+
+/// The listeners are bound later, and handed over then.
+fn net(settings: &Settings) -> ServerOptions {
+    let defaults = ServerOptions::default();
+    ServerOptions {
+        listeners: Vec::new(),
+        reactors: match settings.number(&table::NET_REACTORS) {
+            0 => defaults.reactors,
+            reactors => in_usize(reactors),
+        },
+        workers: in_usize(settings.number(&table::NET_WORKERS)),
+        idle_timeout: Duration::from_millis(settings.number(&table::NET_IDLE_TIMEOUT_MS)),
+        connections_max: in_usize(settings.number(&table::NET_CONNECTIONS_MAX)),
+        frame_size_max: in_usize(settings.number(&table::NET_FRAME_BYTES_MAX)),
+        in_flight_bytes_max: settings.number(&table::NET_IN_FLIGHT_BYTES_MAX),
+    }
+}
+
+fn kafka(settings: &Settings) -> KafkaOptions {
+    KafkaOptions {
+        num_partitions: in_i32(settings.number(&table::KAFKA_NUM_PARTITIONS)),
+        auto_create_topics_enable: settings.boolean(&table::KAFKA_AUTO_CREATE_TOPICS_ENABLE),
+        delete_topic_enable: settings.boolean(&table::KAFKA_DELETE_TOPIC_ENABLE),
+        message_max_bytes: in_i32(settings.number(&table::KAFKA_MESSAGE_MAX_BYTES)),
+        fetch_max_bytes: in_i32(settings.number(&table::KAFKA_FETCH_MAX_BYTES)),
+        log_message_timestamp_before_max_ms: in_i64(
+            settings.number(&table::KAFKA_TIMESTAMP_BEFORE_MAX_MS),
+        ),
+        log_message_timestamp_after_max_ms: in_i64(
+            settings.number(&table::KAFKA_TIMESTAMP_AFTER_MAX_MS),
+        ),
+        ..KafkaOptions::default()
     }
 }
 
@@ -140,9 +194,22 @@ fn together(message: String) -> SettingsError {
     SettingsError::Together(message)
 }
 
-/// A number whose range in the table lies within 32 bits.
+// The ranges in the table lie within these types.
+
+fn in_i32(number: u64) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
 fn in_u32(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn in_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn in_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -152,6 +219,7 @@ mod tests {
     use crate::settings::source::{Assignment, Origin};
     use pagelog_commit_log::Route;
     use pagelog_flush::Policy;
+    use pagelog_kafka::KafkaOptions;
 
     fn configure(assignments: &[(&str, &str)]) -> Result<Configuration, String> {
         let assignment = |(name, text): &(&str, &str)| Assignment {
@@ -169,25 +237,58 @@ mod tests {
         let configuration = configure(&[]).unwrap();
         assert_eq!(configuration.policy, Policy::Sync);
         assert_eq!(
-            configuration.log.route,
+            configuration.store.log.route,
             Route::Staged {
                 ring_size: 16 << 20
             }
         );
-        assert_eq!(configuration.log.segment_size, 1 << 30);
+        assert_eq!(configuration.store.log.segment_size, 1 << 30);
+    }
+
+    #[test]
+    fn the_defaults_of_the_table_are_those_of_the_protocol() {
+        assert_eq!(configure(&[]).unwrap().kafka, KafkaOptions::default());
+    }
+
+    #[test]
+    fn the_largest_allowed_numbers_are_taken_as_they_are() {
+        let gib = (1_u64 << 30).to_string();
+        let most = configure(&[
+            ("kafka.fetch.max.bytes", &gib),
+            (
+                "kafka.log.message.timestamp.before.max.ms",
+                "9223372036854775807",
+            ),
+            ("flush.policy", "interval"),
+            ("flush.pages.least", "1048576"),
+        ]);
+        let most = most.unwrap();
+        assert_eq!(most.kafka.fetch_max_bytes, 1 << 30);
+        assert_eq!(most.kafka.log_message_timestamp_before_max_ms, i64::MAX);
+        assert!(matches!(
+            most.policy,
+            Policy::Interval {
+                pages_least: 1_048_576,
+                ..
+            }
+        ));
     }
 
     #[test]
     fn interval_maps_with_the_documented_times() {
         let configuration = configure(&[("flush.policy", "interval")]).unwrap();
         assert_eq!(configuration.policy, Policy::INTERVAL);
-        assert_eq!(configuration.log.route, Route::Mapped);
+        assert_eq!(configuration.store.log.route, Route::Mapped);
     }
 
     #[test]
     fn sync_may_map_and_interval_may_not_stage() {
         assert_eq!(
-            configure(&[("log.route", "mapped")]).unwrap().log.route,
+            configure(&[("log.route", "mapped")])
+                .unwrap()
+                .store
+                .log
+                .route,
             Route::Mapped
         );
         let error =
@@ -211,7 +312,7 @@ mod tests {
             ("segment.bytes", "64KiB"),
             ("kafka.message.max.bytes", "32KiB"),
         ];
-        assert_eq!(configure(&small).unwrap().log.segment_size, 65536);
+        assert_eq!(configure(&small).unwrap().store.log.segment_size, 65536);
         let uneven = configure(&[("segment.bytes", "2000001")]).unwrap_err();
         assert!(uneven.contains("no multiple of 4096"), "{uneven}");
     }
@@ -220,6 +321,7 @@ mod tests {
     fn the_ring_is_raised_for_large_batches() {
         let Route::Staged { ring_size } = configure(&[("kafka.message.max.bytes", "32MiB")])
             .unwrap()
+            .store
             .log
             .route
         else {

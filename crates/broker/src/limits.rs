@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OTHER_FILES: u64 = 1024;
 
 /// Raises the soft limit to the hard one, with a word when `connections_max` does not fit under it.
-pub(crate) fn raise_open_files(connections_max: u64) {
+pub(crate) fn raise_open_files(connections_max: usize) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -14,7 +14,7 @@ pub(crate) fn raise_open_files(connections_max: u64) {
     };
     let result = setrlimit(Resource::Nofile, raised);
     let limit = getrlimit(Resource::Nofile).current;
-    if let Some(limit) = limit.filter(|limit| *limit < connections_max + OTHER_FILES) {
+    if let Some(limit) = limit.filter(|limit| *limit < connections_max as u64 + OTHER_FILES) {
         let refusal = result
             .err()
             .map(|error| format!(" (raising it failed: {error})"))

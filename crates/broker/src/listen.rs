@@ -55,17 +55,11 @@ pub(crate) struct BindError {
     source: io::Error,
 }
 
-/// A listener with its socket.
+/// A listener that listens.
 #[derive(Debug)]
 pub(crate) struct Bound {
     /// What was asked for.
     pub(crate) listen: Listen,
-    /// The socket, listening.
-    #[expect(
-        dead_code,
-        reason = "it listens by being open; accepting comes with the wiring of net"
-    )]
-    pub(crate) socket: TcpListener,
     /// The address it has, with the real port.
     pub(crate) local: SocketAddr,
 }
@@ -107,7 +101,7 @@ impl Listen {
     ///
     /// # Errors
     /// The name is unknown, the address is not of this machine or in use, or the port needs a privilege.
-    pub(crate) fn bind(self) -> Result<Bound, BindError> {
+    pub(crate) fn bind(self) -> Result<(Bound, TcpListener), BindError> {
         let HostPort { host, port } = &self.address;
         let refuse = |source| BindError {
             address: self.address.clone(),
@@ -115,11 +109,45 @@ impl Listen {
         };
         let socket = TcpListener::bind((host.as_str(), *port)).map_err(refuse)?;
         let local = socket.local_addr().map_err(refuse)?;
-        Ok(Bound {
-            listen: self,
+        Ok((
+            Bound {
+                listen: self,
+                local,
+            },
             socket,
-            local,
-        })
+        ))
+    }
+}
+
+impl Bound {
+    /// What a client that came by the address `reached` is told to connect to.
+    pub(crate) fn told(&self, reached: SocketAddr) -> HostPort {
+        let port = self.local.port();
+        match &self.listen.advertised {
+            Some(Advertised {
+                host,
+                port: advertised,
+            }) => HostPort {
+                host: host.clone(),
+                port: advertised.unwrap_or(port),
+            },
+            None if self.listen.is_silent_wildcard() => HostPort {
+                host: reached.ip().to_canonical().to_string(),
+                port,
+            },
+            None => HostPort {
+                host: self.listen.address.host.clone(),
+                port,
+            },
+        }
+    }
+
+    /// Its name for the log and for the line on standard output: `kafka`, or `kafka.NAME`.
+    pub(crate) fn label(&self, protocol: &str) -> String {
+        match &self.listen.name {
+            None => protocol.to_owned(),
+            Some(name) => format!("{protocol}.{name}"),
+        }
     }
 }
 
@@ -304,8 +332,26 @@ mod tests {
     }
 
     #[test]
+    fn clients_are_told_what_they_can_reach() {
+        let reached = "127.0.0.9:1".parse().unwrap();
+        let told = |text: &str| {
+            let (bound, _socket) = Listen::parse(text).unwrap().bind().unwrap();
+            let HostPort { host, port } = bound.told(reached);
+            (host, port == bound.local.port())
+        };
+        assert_eq!(told("127.0.0.1:0"), ("127.0.0.1".to_owned(), true));
+        assert_eq!(told("localhost:0"), ("localhost".to_owned(), true));
+        assert_eq!(told("0.0.0.0:0"), ("127.0.0.9".to_owned(), true));
+        assert_eq!(told("0.0.0.0:0@b.example"), ("b.example".to_owned(), true));
+        assert_eq!(
+            told("0.0.0.0:0@b.example:7"),
+            ("b.example".to_owned(), false)
+        );
+    }
+
+    #[test]
     fn port_zero_becomes_a_real_port_that_is_then_in_use() {
-        let bound = Listen::parse("127.0.0.1:0").unwrap().bind().unwrap();
+        let (bound, _socket) = Listen::parse("127.0.0.1:0").unwrap().bind().unwrap();
         assert_ne!(bound.local.port(), 0);
         let again = Listen::parse(&bound.local.to_string())
             .unwrap()

@@ -33,7 +33,7 @@ fn run(flags: &Serve) -> Result<(), Failure> {
     let configuration = Configuration::new(&settings(flags)?)?;
     let (events, waited) = mpsc::channel();
     signals::install(events.clone()).context("cannot handle signals")?;
-    serve::serve(&configuration, &events, &waited)
+    serve::serve(configuration, &events, &waited)
 }
 
 /// Defaults < file < environment < flags.

@@ -1,13 +1,18 @@
 //! The wiring: starts every layer from the bottom up, waits, and stops them from the top down.
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use pagelog_commit_log::{Log, Position, Subscription};
+use pagelog_commit_log::{Log, LogFailure, Position, Subscription};
 use pagelog_flush::Flush;
+use pagelog_kafka::{Advertised, Kafka};
+use pagelog_net::{Accepted, Marks, Open, Server, ServerOptions};
+use pagelog_store::Store;
+use pagelog_store::answer::Handler;
 
 use crate::configuration::Configuration;
 use crate::data;
@@ -16,36 +21,43 @@ use crate::limits;
 use crate::listen::{Bound, Listen};
 use crate::signals::Event;
 
+/// How long answers that wait may take at a stop; a long poll is cut, since its client asks again.
+const DRAIN: Duration = Duration::from_secs(3);
+
 /// Serves until an event says otherwise; `events` is where the log reports its failure, `waited` where this waits.
 ///
 /// # Errors
 /// What kept it from serving, or made it stop.
 pub(crate) fn serve(
-    configuration: &Configuration,
+    configuration: Configuration,
     events: &Sender<Event>,
     waited: &Receiver<Event>,
 ) -> Result<(), Failure> {
-    limits::raise_open_files(configuration.connections_max);
+    limits::raise_open_files(configuration.net.connections_max);
     let directory = data::lock(&configuration.data_directory)?;
-    let kafka = bind(&configuration.kafka_listeners)?;
+    let listeners = bind(&configuration.kafka_listeners)?;
     let started = Instant::now();
-    let opened = Log::open(directory, configuration.log, &mut |_| Ok(()))
+    let opened = Store::open(directory, &configuration.store)
         .map_err(|error| data::refused(&configuration.data_directory, &error))?;
+    let (store, log) = (opened.store, Arc::clone(opened.sync.log()));
     data::describe(
         &opened.recovery,
-        opened.log.epoch().0,
+        log.epoch().0,
         started.elapsed().as_millis(),
     );
     let flush =
         Flush::start(opened.sync, configuration.policy).context("cannot start the flush thread")?;
-    let _watch = watch(&opened.log, events);
-    announce(&kafka);
+    let _watch = watch(&log, events);
+    let kafka = Kafka::new(store, configuration.kafka);
+    let ready = ready_line(&listeners);
+    let server = start(configuration.net, listeners, kafka, &log).context("cannot serve")?;
+    announce(&ready);
     let event = waited.recv().context("nobody is left to say stop")?;
-    stop(&event, &opened.log, flush)
+    stop(&event, server, flush)
 }
 
 /// Opens the sockets, with a word about those that clients may not find.
-fn bind(listeners: &[Listen]) -> Result<Vec<Bound>, Failure> {
+fn bind(listeners: &[Listen]) -> Result<Vec<(Bound, TcpListener)>, Failure> {
     if listeners.is_empty() {
         tracing::warn!("--kafka off: no client can connect");
     }
@@ -80,28 +92,55 @@ fn watch(log: &Arc<Log>, events: &Sender<Event>) -> Subscription {
     watch
 }
 
-/// The one line on standard output.
-fn announce(kafka: &[Bound]) {
-    let mut line = "ready".to_owned();
-    for bound in kafka {
-        match &bound.listen.name {
-            None => line += &format!(" kafka={}", bound.local),
-            Some(name) => line += &format!(" kafka.{name}={}", bound.local),
-        }
-    }
+/// Starts the reactors; each connection is a Kafka connection of the listener that it came by.
+fn start(
+    mut options: ServerOptions,
+    listeners: Vec<(Bound, TcpListener)>,
+    kafka: Kafka,
+    log: &Log,
+) -> anyhow::Result<Server> {
+    let (listeners, sockets): (Vec<Bound>, Vec<TcpListener>) = listeners.into_iter().unzip();
+    let names = listeners.iter().map(|bound| bound.label("kafka"));
+    options.listeners = names.zip(sockets).collect();
+    let open: Open = Arc::new(move |accepted: &Accepted| {
+        let told = listeners[accepted.listener].told(accepted.local);
+        let advertised = Advertised {
+            host: told.host,
+            port: told.port,
+        };
+        Box::new(kafka.open(Arc::new(advertised))) as Box<dyn Handler>
+    });
+    let marks = Marks {
+        written: Arc::clone(log.written()),
+        durable: Arc::clone(log.durable()),
+    };
+    Ok(Server::start(options, open, marks)?)
+}
+
+/// `ready`, and the real address of every listener.
+fn ready_line(kafka: &[(Bound, TcpListener)]) -> String {
+    let address =
+        |(bound, _): &(Bound, TcpListener)| format!(" {}={}", bound.label("kafka"), bound.local);
+    let addresses: String = kafka.iter().map(address).collect();
+    format!("ready{addresses}")
+}
+
+/// Writes the one line on standard output.
+fn announce(ready: &str) {
     let mut output = std::io::stdout().lock();
     // Whoever started the broker may have closed its output; clients are served all the same.
-    if let Err(error) = writeln!(output, "{line}").and_then(|()| output.flush()) {
+    if let Err(error) = writeln!(output, "{ready}").and_then(|()| output.flush()) {
         tracing::warn!("cannot write to standard output: {error}");
     }
 }
 
-/// Stops from the top down.
-fn stop(event: &Event, log: &Log, flush: Flush) -> Result<(), Failure> {
+/// Stops from the top down: sockets, then the log.
+fn stop(event: &Event, server: Server, flush: Flush) -> Result<(), Failure> {
     match event {
         Event::Stop(signal) => tracing::info!("{signal}: stopping; a second one stops at once"),
         Event::LogFailed => tracing::error!("the log has failed: nothing is acknowledged any more"),
     }
+    server.stop(DRAIN);
     match flush.stop() {
         Ok(report) => {
             tracing::info!(
@@ -111,6 +150,12 @@ fn stop(event: &Event, log: &Log, flush: Flush) -> Result<(), Failure> {
             );
             Ok(())
         }
-        Err(failure) => Err(data::failed(&log.failure().unwrap_or(failure))),
+        Err(failure) => Err(failed(&failure)),
     }
+}
+
+fn failed(failure: &LogFailure) -> Failure {
+    let failure = data::failed(failure);
+    tracing::error!("{failure}");
+    failure
 }

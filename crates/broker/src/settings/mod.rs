@@ -62,10 +62,6 @@ impl Settings {
     }
 
     /// The value of a boolean.
-    #[expect(
-        dead_code,
-        reason = "the settings of the Kafka handlers come with their wiring"
-    )]
     pub(crate) fn boolean(&self, setting: &Setting) -> bool {
         match self.value(setting) {
             Value::Boolean(boolean) => *boolean,

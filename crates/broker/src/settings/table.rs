@@ -63,9 +63,9 @@ settings! {
         "Size of the staging ring, pinned in memory; raised when it could not hold the largest batch.";
     NET_REACTORS = "net.reactors", Kind::Count { least: 0, most: 1024 }, "0",
         "Threads that serve sockets; 0 is one for each processor.";
-    NET_WORKERS = "net.workers", Kind::Count { least: 1, most: 1024 }, "2",
+    NET_WORKERS = "net.workers", Kind::Count { least: 1, most: 1024 }, "4",
         "Threads for work that may wait or take long: decompression, cold reads, a full log.";
-    NET_CONNECTIONS_MAX = "net.connections.max", Kind::Count { least: 1, most: 1_000_000 }, "20000",
+    NET_CONNECTIONS_MAX = "net.connections.max", Kind::Count { least: 1, most: 1_000_000 }, "16384",
         "Connections at a time; one more is closed at once.";
     NET_IDLE_TIMEOUT_MS = "net.idle.timeout.ms", Kind::Milliseconds { least: 100, most: 30 * DAY_MS }, "600000",
         "A connection without a request for so long, and with none unanswered, is closed.";
@@ -79,6 +79,19 @@ settings! {
         "Partitions of a topic that is created without saying how many.";
     KAFKA_AUTO_CREATE_TOPICS_ENABLE = "kafka.auto.create.topics.enable", Kind::Boolean, "true",
         "Whether asking for a topic that is not there creates it.";
+    KAFKA_DELETE_TOPIC_ENABLE = "kafka.delete.topic.enable", Kind::Boolean, "true",
+        "Whether clients may delete topics.";
+    KAFKA_FETCH_MAX_BYTES = "kafka.fetch.max.bytes", Kind::Bytes { least: 1024, most: GIB }, "55MiB",
+        "The most record bytes of one answer to a fetch; a first batch that is larger is whole all the same.";
+    KAFKA_TIMESTAMP_BEFORE_MAX_MS = "kafka.log.message.timestamp.before.max.ms",
+        Kind::Milliseconds { least: 0, most: i64::MAX.cast_unsigned() }, "9223372036854775807",
+        "How far a record's time may lie before the broker's.";
+    KAFKA_TIMESTAMP_AFTER_MAX_MS = "kafka.log.message.timestamp.after.max.ms",
+        Kind::Milliseconds { least: 0, most: i64::MAX.cast_unsigned() }, "3600000",
+        "How far a record's time may lie after the broker's.";
+    KAFKA_PRODUCER_ID_EXPIRATION_MS = "kafka.producer.id.expiration.ms",
+        Kind::Milliseconds { least: 1000, most: 365 * DAY_MS }, "86400000",
+        "A producer that has sent nothing to a partition for so long is forgotten there.";
 }
 
 #[cfg(test)]
