@@ -1,28 +1,27 @@
 //! The batch validator, past its checksum: the fuzzer writes header and records, and this seals them, compressed or not.
 
 use pagelog_kafka::batch::{
-    BatchError, BatchHeader, Codec, HEADER_SIZE, Limits, RecordProblem, ValidBatch, batches,
-    find_first_at_or_after, max_timestamp_record, records, validate,
+    BatchBuilder, BatchError, BatchHeader, Codec, HEADER_SIZE, Limits, NewRecord, RecordProblem,
+    ValidBatch, batches, find_first_at_or_after, max_timestamp_record, records, validate,
 };
 
 use crate::input::Input;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
-/// The first byte says how the batch is made: as it is, with a sealed header, or compressed by this and sealed.
+/// The first byte says how the batch is made: as it is, with a sealed header, compressed by this and sealed, or by the builder.
 ///
 /// # Panics
 /// When two readings of a valid batch differ.
 pub fn check(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mode = input.u8();
+    let codec = Codec::ALL[usize::from(mode / 4) % Codec::ALL.len()];
     let batch = match mode % 4 {
         0 => input.rest().to_vec(),
         1 => sealed(&mut input, None),
-        _ => {
-            let codec = Codec::ALL[usize::from(mode / 4) % Codec::ALL.len()];
-            sealed(&mut input, Some(codec))
-        }
+        2 => sealed(&mut input, Some(codec)),
+        _ => built(&mut input, codec),
     };
     for found in batches(&batch).flatten() {
         assert_eq!(found.0.size(), found.1.len());
@@ -62,6 +61,46 @@ fn sealed(input: &mut Input<'_>, compress: Option<Codec>) -> Vec<u8> {
     header.attributes = header.attributes & !7 | i16::from(codec.bits());
     let payload = codec.compress(input.rest());
     header.seal(&payload.expect("no compressor refuses bytes in memory"))
+}
+
+/// A batch of well-formed records, some of its payload's bytes changed.
+fn built(input: &mut Input<'_>, codec: Codec) -> Vec<u8> {
+    let (records, changes) = (input.u8() % 8, input.u8() % 4);
+    let changes: Vec<_> = (0..changes).map(|_| (input.u16(), input.u8())).collect();
+    let mut builder = BatchBuilder::new().with_codec(codec);
+    for _ in 0..=records {
+        push(&mut builder, input);
+    }
+    let mut batch = builder.build();
+    let mut header = BatchHeader::parse(&batch).expect("the builder's header is one");
+    let payload = &mut batch[HEADER_SIZE..];
+    for (at, change) in changes {
+        let at = usize::from(at) % payload.len();
+        payload[at] ^= change;
+        // So that some batches have a wrong time, which is corrected.
+        header.max_timestamp ^= i64::from(change & 1);
+    }
+    header.seal(payload)
+}
+
+fn push(builder: &mut BatchBuilder, input: &mut Input<'_>) {
+    let (flags, time) = (input.u8(), input.u16());
+    let mut bytes = |bit: u8| {
+        let size = usize::from(input.u8()) % 64;
+        (flags & bit == 0).then(|| input.take(size))
+    };
+    let (key, value, header) = (bytes(1), bytes(2), bytes(4));
+    let headers = [("name", header), ("", None)];
+    builder.push(&NewRecord {
+        timestamp: if flags & 8 == 0 {
+            NOW_MS - i64::from(time)
+        } else {
+            -1
+        },
+        key,
+        value,
+        headers: &headers[..usize::from(flags >> 6).min(2)],
+    });
 }
 
 fn check_valid(batch: &[u8], valid: &ValidBatch) {

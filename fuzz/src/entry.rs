@@ -49,23 +49,28 @@ fn check_sealed(header: &Header, payload: &[u8], at: usize, change: u8) {
     }
 }
 
-/// A header of the input's fields.
+/// A header like those of a young log, but for the fields that the first bits choose to take from the input.
 pub(crate) fn header(input: &mut Input<'_>) -> Header {
+    let chosen = input.u16();
+    let mut field = |bit: u16, usual: u64| match chosen >> bit & 1 {
+        0 => usual,
+        _ => input.u64(),
+    };
     Header {
-        kind: [Kind::Data, Kind::Filler, Kind::Control][usize::from(input.u8() % 3)],
-        payload_size: u32::from(input.u16()),
-        position: input.u64(),
-        durable: input.u64(),
-        base_offset: Offset(input.u64() as i64),
-        append_time_ms: input.u64() as i64,
-        record_time_max_ms: input.u64() as i64,
-        stream: StreamId(input.u64() as u32),
-        count: input.u64() as u32,
-        epoch: Epoch(input.u64() as u32),
+        kind: [Kind::Data, Kind::Filler, Kind::Control][usize::from(chosen >> 14) % 3],
+        payload_size: field(0, 0) as u32,
+        position: field(1, 0),
+        durable: field(2, 0),
+        base_offset: Offset(field(3, 0) as i64),
+        append_time_ms: field(4, 5) as i64,
+        record_time_max_ms: field(5, 5) as i64,
+        stream: StreamId(field(6, 1) as u32),
+        count: field(7, 1) as u32,
+        epoch: Epoch(field(8, 1) as u32),
         producer: Producer {
-            id: input.u64() as i64,
-            epoch: input.u16() as i16,
-            sequence: input.u64() as i32,
+            id: field(9, u64::MAX) as i64,
+            epoch: field(10, u64::MAX) as i16,
+            sequence: field(11, u64::MAX) as i32,
         },
     }
 }

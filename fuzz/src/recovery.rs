@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use pagelog_commit_log::{
     AppendError, Log, LogOptions, NewEntry, Opened, Position, Producer, Route, Storage, StreamId,
 };
-use pagelog_record::{HEADER_SIZE, SECRET_SIZE, Seed};
+use pagelog_record::{SECRET_SIZE, Seed};
 use pagelog_segment::file_name;
 use pagelog_testing::MemoryStorage;
 
@@ -127,18 +127,18 @@ fn change(storage: &MemoryStorage, files: &Files, input: &mut Input<'_>) {
 
 /// A sealed entry at its own position, or at another's.
 fn put_entry(storage: &MemoryStorage, files: &Files, input: &mut Input<'_>) {
+    let at = u64::from(input.u16()) * 8 % (SEGMENTS * SEGMENT_SIZE);
+    let flags = input.u8();
     let mut header = entry::header(input);
-    let end = SEGMENTS * SEGMENT_SIZE;
-    let at = header.position % end / 8 * 8;
-    if header.count.is_multiple_of(2) {
+    if flags & 1 == 0 {
         header.position = at;
     }
-    if header.durable > end {
-        header.durable %= end;
+    if flags & 2 != 0 {
+        header.durable = u64::from(input.u16());
     }
     let size = usize::from(input.u8());
     let payload = input.take(size);
-    if header.covered_size() as usize != payload.len() && header.covered_size() > 0 {
+    if flags & 4 == 0 {
         header.payload_size = payload.len() as u32;
     }
     let covered = &payload[..payload.len().min(header.covered_size() as usize)];
@@ -159,7 +159,6 @@ fn seed(files: &Files) -> Seed {
     let (secret, _) = content[SECRET_AT..]
         .split_first_chunk::<SECRET_SIZE>()
         .expect("it is whole");
-    const { assert!(HEADER_SIZE.is_multiple_of(8)) };
     Seed::from_secret(secret)
 }
 

@@ -5,7 +5,7 @@
 //! | gzip | 32 KiB window | one member |
 //! | snappy | 22 times the block, which is part of the batch | xerial's (snappy-java), or one bare block |
 //! | lz4 | 12 MiB (blocks of 4 MiB, linked) | one LZ4 frame |
-//! | zstd | the output, and 128 MiB | one frame |
+//! | zstd | a window of 128 MiB, touched only as far as the output reaches | one frame |
 //!
 //! One frame a batch is what every client writes. More would let a small batch make the decoder begin anew, and clear its buffers,
 //! tens of thousands of times; bytes after the frame are therefore an error.
