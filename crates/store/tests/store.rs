@@ -176,6 +176,18 @@ fn readers_see_what_is_settled_and_no_more() {
         (partition.next_offset(), partition.high_watermark()),
         (Offset(3), Offset(0))
     );
+    let told = Arc::new(Told::default());
+    let notify: Arc<dyn Notify> = Arc::clone(&told) as Arc<dyn Notify>;
+    let watch = Watch::new(
+        Waiter::new(&context(&notify, 5)),
+        vec![Arc::clone(partition)],
+    );
+    assert_eq!(
+        told.take(),
+        [(5, Mark::Durable, end)],
+        "what is on its way is waited for"
+    );
+    drop(watch);
     sync.write().expect("written");
     assert!(store.has_reached(Mark::Written, end) && !store.has_reached(Mark::Durable, end));
     assert!(read(partition, 0, ALL).is_empty());

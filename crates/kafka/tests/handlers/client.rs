@@ -98,12 +98,19 @@ impl Client {
                     .expect("the work does not panic");
                 self.settle(done)
             }
-            Answer::Later(pending) => Got::Waits(Waits {
-                pending,
-                token: self.correlation_id as u64,
-                store: Arc::clone(&self.store),
-                told: Arc::clone(&self.told),
-            }),
+            Answer::Later(pending) => {
+                let mut waits = Waits {
+                    pending,
+                    token: self.correlation_id as u64,
+                    store: Arc::clone(&self.store),
+                    told: Arc::clone(&self.told),
+                };
+                // Polled once when it comes, as the contract says, and from then on only when it asks for it.
+                match waits.poll() {
+                    Some(bytes) => Got::Bytes(bytes),
+                    None => Got::Waits(waits),
+                }
+            }
         }
     }
 
@@ -162,9 +169,6 @@ impl Waits {
     pub(crate) fn wait(mut self) -> Vec<u8> {
         let begun = Instant::now();
         loop {
-            if let Some(bytes) = self.poll() {
-                return bytes;
-            }
             while !self.is_due() {
                 assert!(begun.elapsed() < PATIENCE, "no answer after {PATIENCE:?}");
                 let notices = self.told.notices.lock().expect("nobody panics with it");
@@ -175,6 +179,9 @@ impl Waits {
                         .wait_timeout(notices, short)
                         .expect("nobody panics with it"),
                 );
+            }
+            if let Some(bytes) = self.poll() {
+                return bytes;
             }
         }
     }

@@ -91,8 +91,13 @@ fn no_payload_byte_is_in_the_memory_of_an_answer() {
     let mut client = running.client();
     client.topic("a");
     let records = batch(&[&[7; 4 << 10]]);
-    for _ in 0..4 {
-        client.produce("a", &records);
+    for offset in 0..4 {
+        let answer = client.produce("a", &records);
+        assert_eq!(
+            (answer.error, answer.base_offset),
+            (ErrorCode::NONE, offset),
+            "{answer:?}"
+        );
     }
     let frame = pagelog_kafka::codec::encode_request(11, 1, None, &fetch("a", Uuid::nil(), 0));
     let Answer::Now(rope) = client.answer(&frame[4..]) else {

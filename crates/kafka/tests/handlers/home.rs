@@ -17,7 +17,7 @@ pub(crate) const ADVERTISED: (&str, u16) = ("broker.example", 19092);
 
 /// What outlives a broker.
 pub(crate) struct Home {
-    directory: TempDir,
+    directory: Arc<TempDir>,
     pub(crate) kafka: KafkaOptions,
     pub(crate) store: StoreOptions,
 }
@@ -26,6 +26,8 @@ pub(crate) struct Home {
 pub(crate) struct Running {
     pub(crate) broker: Broker,
     flush: Flush,
+    /// Holds the directory, should its home be gone; dropped last.
+    _directory: Option<Arc<TempDir>>,
 }
 
 /// A broker; nothing is written or synced unless somebody does.
@@ -41,7 +43,7 @@ impl Home {
             ..KafkaOptions::default()
         };
         Home {
-            directory: tempfile::tempdir().expect("a temporary directory"),
+            directory: Arc::new(tempfile::tempdir().expect("a temporary directory")),
             store: StoreOptions::new(LogOptions {
                 segment_size: 16 << 10,
                 route: Route::Staged {
@@ -68,14 +70,21 @@ impl Home {
 
     pub(crate) fn start(&self) -> Running {
         let (broker, sync) = self.open();
-        Running::new(broker, sync)
+        Running {
+            _directory: Some(Arc::clone(&self.directory)),
+            ..Running::new(broker, sync)
+        }
     }
 }
 
 impl Running {
     pub(crate) fn new(broker: Broker, sync: SyncSide) -> Running {
         let flush = Flush::start(sync, Policy::Sync).expect("the flush thread starts");
-        Running { broker, flush }
+        Running {
+            broker,
+            flush,
+            _directory: None,
+        }
     }
 
     pub(crate) fn client(&self) -> Client {
