@@ -2,7 +2,7 @@
 
 use pagelog_kafka::batch::{
     BatchBuilder, BatchError, BatchHeader, Codec, DECOMPRESSED_SIZE_MAX, HEADER_SIZE, Limits,
-    NewRecord, RecordProblem, records, validate,
+    NewRecord, RecordProblem, Validation, records, validate,
 };
 use pagelog_kafka::codec::{ErrorCode, varint};
 
@@ -377,6 +377,28 @@ fn a_bomb_ends_at_the_limit() {
             "{codec:?}: {error}"
         );
     }
+}
+
+#[test]
+fn the_batches_of_a_request_share_one_bound() {
+    let value = vec![0; DECOMPRESSED_SIZE_MAX as usize / 3];
+    let mut builder = BatchBuilder::new().with_codec(Codec::Zstd);
+    builder.push(&NewRecord {
+        value: Some(&value),
+        ..Default::default()
+    });
+    let batch = builder.build();
+    let mut validation = Validation::new(Limits::default(), NOW_MS);
+    assert!(validation.batch(&batch).is_ok());
+    assert!(validation.batch(&batch).is_ok());
+    let error = validation.batch(&batch).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::MESSAGE_TOO_LARGE, "{error}");
+    // Plain batches are looked at where they lie, and always can be.
+    assert!(
+        validation
+            .batch(&self::builder(Codec::None, 2).build())
+            .is_ok()
+    );
 }
 
 #[test]

@@ -125,6 +125,11 @@ impl<'a> Decompressor<'a> {
         &mut self.reader
     }
 
+    /// Bytes that were decompressed so far, of which a few may not have been read yet.
+    pub(super) fn size(&self) -> u64 {
+        self.reader.get_ref().size
+    }
+
     /// What an error of [`Decompressor::reader`] means.
     pub(super) fn error(&self, error: io::Error) -> BatchError {
         let bounded = self.reader.get_ref();

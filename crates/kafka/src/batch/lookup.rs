@@ -42,7 +42,8 @@ pub fn find_first_at_or_after(
             continue;
         }
         let mut found = None;
-        walk(&header, batch, DECOMPRESSED_SIZE_MAX, |record| {
+        let mut decompressed_left = DECOMPRESSED_SIZE_MAX;
+        walk(&header, batch, &mut decompressed_left, |record| {
             if record.timestamp < timestamp {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -67,7 +68,8 @@ pub fn max_timestamp_record(records: &[u8]) -> Result<Option<FoundRecord>, Batch
         if greatest.is_some_and(|found| header.max_timestamp <= found.timestamp) {
             continue;
         }
-        walk(&header, batch, DECOMPRESSED_SIZE_MAX, |record| {
+        let mut decompressed_left = DECOMPRESSED_SIZE_MAX;
+        walk(&header, batch, &mut decompressed_left, |record| {
             if greatest.is_none_or(|found| record.timestamp > found.timestamp) {
                 greatest = Some(FoundRecord::new(&header, &record));
             }

@@ -1,6 +1,6 @@
 //! Record batches of format 2, the only one that current clients write: their header, their records, their compression.
 //!
-//! A batch is stored as it travels. [`validate`] looks at every record of a produced batch, inside compressed ones too, and changes
+//! A batch is stored as it travels. [`Validation`] looks at every record of a produced batch, inside compressed ones too, and changes
 //! nothing; [`patch`] then writes offset and leader epoch into the first sixteen bytes, which no checksum covers. [`lookup`] answers
 //! by time from stored batches. [`BatchBuilder`] and [`records`] are the client's side, for tests, benches and the load generator.
 //!
@@ -29,4 +29,4 @@ pub use error::{BatchError, RecordProblem};
 pub use header::{BatchHeader, HEADER_SIZE, PATCH_SIZE, batches, patch};
 pub use lookup::{FoundRecord, find_first_at_or_after, max_timestamp_record};
 pub use records::{Record, RecordHeaders, records};
-pub use validate::{DECOMPRESSED_SIZE_MAX, Limits, ValidBatch, validate};
+pub use validate::{DECOMPRESSED_SIZE_MAX, Limits, ValidBatch, Validation, validate};

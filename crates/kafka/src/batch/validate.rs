@@ -9,8 +9,9 @@ use super::header::CRC_FROM;
 use super::walk::{RecordHead, walk};
 use super::{BatchError, BatchHeader, Codec, HEADER_SIZE, RecordProblem};
 
-/// What the records of a compressed batch may decompress to: the largest frame that a broker takes (`socket.request.max.bytes`).
-/// What a client could not have sent plain, it cannot send compressed; and this bounds the work that a small batch can ask for.
+/// What the compressed batches of one request may decompress to, all together: the largest frame that a broker takes
+/// (`socket.request.max.bytes`). What a client could not have sent plain, it cannot send compressed; and this bounds the work that
+/// a request can ask for, which with zstd could otherwise be ten thousand times its size.
 pub const DECOMPRESSED_SIZE_MAX: u64 = 100 * 1024 * 1024;
 
 /// What a topic allows.
@@ -51,26 +52,64 @@ pub struct ValidBatch {
     pub corrected: Option<[u8; HEADER_SIZE]>,
 }
 
-/// Checks the one batch in `records`, down to its records. `now_ms` is the broker's time.
+/// The validation of the batches of one request.
+#[derive(Debug, Clone)]
+pub struct Validation {
+    limits: Limits,
+    now_ms: i64,
+    decompressed_left: u64,
+}
+
+impl Validation {
+    /// Begins with a request. `now_ms` is the broker's time.
+    pub fn new(limits: Limits, now_ms: i64) -> Self {
+        Self {
+            limits,
+            now_ms,
+            decompressed_left: DECOMPRESSED_SIZE_MAX,
+        }
+    }
+
+    /// Checks the one batch in `records`, down to its records.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it; [`BatchError::code`] is the producer's answer.
+    pub fn batch(&mut self, records: &[u8]) -> Result<ValidBatch, BatchError> {
+        let header = one_batch(records, &self.limits)?;
+        check_fields(&header, &self.limits)?;
+        let max_timestamp = self.check_records(&header, records)?;
+        let wrong = header.max_timestamp != max_timestamp;
+        let header = if wrong {
+            header.with_max_timestamp(max_timestamp)
+        } else {
+            header
+        };
+        Ok(ValidBatch {
+            header,
+            count: header.record_count as u32,
+            max_timestamp,
+            corrected: wrong.then(|| header.encode()),
+        })
+    }
+
+    /// Looks at every record; gives the greatest time among them.
+    fn check_records(&mut self, header: &BatchHeader, records: &[u8]) -> Result<i64, BatchError> {
+        let mut max_timestamp = i64::MIN;
+        walk(header, records, &mut self.decompressed_left, |record| {
+            check_record(&record, &self.limits, self.now_ms)?;
+            max_timestamp = max_timestamp.max(record.timestamp);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(max_timestamp)
+    }
+}
+
+/// Checks a batch that is the only one of its request; see [`Validation`].
 ///
 /// # Errors
-/// The first thing that is wrong with it; [`BatchError::code`] is the producer's answer.
+/// As [`Validation::batch`].
 pub fn validate(records: &[u8], limits: &Limits, now_ms: i64) -> Result<ValidBatch, BatchError> {
-    let header = one_batch(records, limits)?;
-    check_fields(&header, limits)?;
-    let max_timestamp = check_records(&header, records, limits, now_ms)?;
-    let wrong = header.max_timestamp != max_timestamp;
-    let header = if wrong {
-        header.with_max_timestamp(max_timestamp)
-    } else {
-        header
-    };
-    Ok(ValidBatch {
-        header,
-        count: header.record_count as u32,
-        max_timestamp,
-        corrected: wrong.then(|| header.encode()),
-    })
+    Validation::new(*limits, now_ms).batch(records)
 }
 
 /// The bytes are one whole batch as its client wrote it.
@@ -134,22 +173,6 @@ fn check_fields(header: &BatchHeader, limits: &Limits) -> Result<(), BatchError>
         return Err(BatchError::ZstdTooEarly);
     }
     Ok(())
-}
-
-/// Looks at every record; gives the greatest time among them.
-fn check_records(
-    header: &BatchHeader,
-    records: &[u8],
-    limits: &Limits,
-    now_ms: i64,
-) -> Result<i64, BatchError> {
-    let mut max_timestamp = i64::MIN;
-    walk(header, records, DECOMPRESSED_SIZE_MAX, |record| {
-        check_record(&record, limits, now_ms)?;
-        max_timestamp = max_timestamp.max(record.timestamp);
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(max_timestamp)
 }
 
 fn check_record(record: &RecordHead, limits: &Limits, now_ms: i64) -> Result<(), BatchError> {

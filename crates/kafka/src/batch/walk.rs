@@ -24,11 +24,12 @@ pub(super) struct RecordHead {
 /// Visits every record of a whole `batch` until the visitor breaks; if it never does, the batch must end with its last record.
 ///
 /// # Errors
-/// When a record breaks the format, the records decompress to more than `decompressed_max` bytes, or what the visitor says.
+/// When a record breaks the format, the records decompress to more than `decompressed_left` bytes, or what the visitor says.
+/// What was decompressed is taken off `decompressed_left` in any case.
 pub(super) fn walk(
     header: &BatchHeader,
     batch: &[u8],
-    decompressed_max: u64,
+    decompressed_left: &mut u64,
     visit: impl FnMut(RecordHead) -> Result<ControlFlow<()>, BatchError>,
 ) -> Result<(), BatchError> {
     let wanted = header.size();
@@ -42,8 +43,9 @@ pub(super) fn walk(
         // A slice has no other error than its end.
         return walk_source(header, payload, visit, BatchError::Decompress);
     }
-    let mut decompressor = Decompressor::new(codec, payload, decompressed_max)?;
+    let mut decompressor = Decompressor::new(codec, payload, *decompressed_left)?;
     let walked = walk_source(header, decompressor.reader(), visit, BatchError::Decompress);
+    *decompressed_left = decompressed_left.saturating_sub(decompressor.size());
     walked.map_err(|error| match error {
         BatchError::Decompress(error) => decompressor.error(error),
         error => error,

@@ -15,7 +15,7 @@ use super::awaiting::{Awaited, Outcome};
 use super::connection::{Call, Refusal};
 use super::create_topics::deadline;
 use super::room::{room_deadline, with_room};
-use crate::batch::{BatchHeader, Codec, HEADER_SIZE, Limits, ValidBatch, patch, validate};
+use crate::batch::{BatchHeader, Codec, HEADER_SIZE, Limits, ValidBatch, Validation, patch};
 use crate::codec::produce::{
     ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic,
     ProduceTopicResponse, RecordError,
@@ -45,6 +45,7 @@ struct Run {
     acks: Acks,
     deadline: Instant,
     now_ms: i64,
+    validation: Validation,
     /// One per partition, in the order of the request.
     done: Vec<Result<Taken, Refused>>,
 }
@@ -71,11 +72,13 @@ pub(super) fn handle(call: Call, frame: &[u8], context: &Context<'_>) -> Result<
     let Some(acks) = acks(request.acks) else {
         return Ok(invalid_acks(&call, &request));
     };
+    let now_ms = now_ms();
     let mut run = Run {
         deadline: deadline(context.now, request.timeout_ms),
+        validation: Validation::new(limits(&call), now_ms),
         call,
         acks,
-        now_ms: now_ms(),
+        now_ms,
         done: Vec::new(),
     };
     if run.on_reactor(&request).is_ok() {
@@ -94,6 +97,17 @@ pub(super) fn handle(call: Call, frame: &[u8], context: &Context<'_>) -> Result<
 fn decode(frame: &[u8]) -> Result<ProduceRequest<'_>, Refusal> {
     let (header, mut body) = RequestHeader::decode(frame)?;
     Ok(Field::decode(&mut body, header.version)?)
+}
+
+/// What the broker's settings and the request's version allow.
+fn limits(call: &Call) -> Limits {
+    let options = &call.broker.options;
+    Limits {
+        size_max: usize::try_from(options.message_max_bytes).unwrap_or(0),
+        timestamp_before_max_ms: options.log_message_timestamp_before_max_ms,
+        timestamp_after_max_ms: options.log_message_timestamp_after_max_ms,
+        zstd_allowed: call.version >= 7,
+    }
 }
 
 fn acks(acks: i16) -> Option<Acks> {
@@ -159,7 +173,7 @@ impl Run {
     }
 
     fn append(
-        &self,
+        &mut self,
         request: &ProduceRequest<'_>,
         topic: &str,
         asked: &ProducePartition<'_>,
@@ -173,7 +187,7 @@ impl Run {
             return Err(Refused::code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).into());
         };
         let records = asked.records.unwrap_or_default();
-        let valid = validate(records, &self.limits(), self.now_ms).map_err(|error| Refused {
+        let valid = self.validation.batch(records).map_err(|error| Refused {
             error: error.code(),
             record_index: error.record_index(),
             message: Some(error.to_string()),
@@ -186,16 +200,6 @@ impl Run {
             log_start_offset: partition.start_offset().0,
             end: appended.end,
         })
-    }
-
-    fn limits(&self) -> Limits {
-        let options = &self.call.broker.options;
-        Limits {
-            size_max: usize::try_from(options.message_max_bytes).unwrap_or(0),
-            timestamp_before_max_ms: options.log_message_timestamp_before_max_ms,
-            timestamp_after_max_ms: options.log_message_timestamp_after_max_ms,
-            zstd_allowed: self.call.version >= 7,
-        }
     }
 
     fn batch<'a>(&self, valid: &'a ValidBatch, records: &'a [u8]) -> Batch<'a> {
