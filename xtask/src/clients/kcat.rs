@@ -396,7 +396,13 @@ fn next_record(input: &mut impl BufRead) -> Result<Option<Received>> {
     let value = next_bytes(input, value_size)?;
     let mut headers = Vec::new();
     input.read_until(HEADERS_END, &mut headers)?;
-    let text = &headers[1..headers.len().max(2) - 1];
+    // kcat was ended in the midst of it.
+    let Some(text) = headers
+        .strip_prefix(b"|")
+        .and_then(|rest| rest.strip_suffix(&[HEADERS_END]))
+    else {
+        return Ok(None);
+    };
     let headers = if text.is_empty() {
         Vec::new()
     } else {

@@ -26,7 +26,12 @@ const WIPED: u64 = 2_000;
 /// It does not complain.
 pub(crate) fn self_test(broker: &Path) -> Result<()> {
     let directory = directory()?;
-    let setup = Setup::new(broker, directory.path()).with(&["--set", "segment.bytes=1048576"]);
+    let setup = Setup::new(broker, directory.path()).with(&[
+        "--set",
+        "segment.bytes=1048576",
+        "--set",
+        super::MESSAGE_SIZE_MAX,
+    ]);
     create_topic(&setup)?;
     let world = Arc::new(World::default());
     let mut broker = setup.start()?;
