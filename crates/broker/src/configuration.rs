@@ -106,7 +106,6 @@ fn kafka(settings: &Settings) -> KafkaOptions {
         log_message_timestamp_after_max_ms: in_i64(
             settings.number(&table::KAFKA_TIMESTAMP_AFTER_MAX_MS),
         ),
-        ..KafkaOptions::default()
     }
 }
 

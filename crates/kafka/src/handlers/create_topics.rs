@@ -168,7 +168,7 @@ fn plan(call: &Call, asked: &CreatableTopic) -> Result<Plan, Refused> {
     let name = TopicName::new(&asked.name)
         .map_err(|error| (ErrorCode::INVALID_TOPIC_EXCEPTION, error.to_string()))?;
     let partition_count = if asked.assignments.is_empty() {
-        check_replication(call, asked.replication_factor)?;
+        check_replication(asked.replication_factor)?;
         partition_count(call, asked.partition_count)?
     } else {
         assigned_partition_count(asked)?
@@ -195,18 +195,14 @@ fn partition_count(call: &Call, asked: i32) -> Result<u32, Refused> {
     }
 }
 
-fn check_replication(call: &Call, asked: i16) -> Result<(), Refused> {
-    let factor = if asked == -1 {
-        call.broker.options.default_replication_factor
-    } else {
-        asked
-    };
-    if factor == 1 {
+/// One copy is the default, and all that one node can hold.
+fn check_replication(asked: i16) -> Result<(), Refused> {
+    if asked == 1 || asked == -1 {
         return Ok(());
     }
     Err((
         ErrorCode::INVALID_REPLICATION_FACTOR,
-        format!("replication factor {factor} needs as many nodes; there is one"),
+        format!("replication factor {asked} needs as many nodes; there is one"),
     ))
 }
 

@@ -123,9 +123,6 @@ fn by_name(call: &Call, name: &str, create: bool) -> Result<Arc<Topic>, ErrorCod
 /// Makes a topic, or finds that another has just made it.
 fn make(call: &Call, name: &TopicName) -> Result<Arc<Topic>, ErrorCode> {
     let options = &call.broker.options;
-    if options.default_replication_factor != 1 {
-        return Err(ErrorCode::INVALID_REPLICATION_FACTOR);
-    }
     let partition_count = u32::try_from(options.num_partitions).unwrap_or(1);
     let store = &call.broker.store;
     let made = with_room(

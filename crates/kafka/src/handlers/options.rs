@@ -12,9 +12,6 @@ pub struct KafkaOptions {
     pub auto_create_topics_enable: bool,
     /// `delete.topic.enable`: whether topics can be deleted.
     pub delete_topic_enable: bool,
-    /// `default.replication.factor`: copies of a topic that is made without a number. With any other than 1, such topics
-    /// are refused: there is one node.
-    pub default_replication_factor: i16,
     /// `message.max.bytes`: the largest record batch in bytes, its header included.
     pub message_max_bytes: i32,
     /// `fetch.max.bytes`: the most record bytes of one Fetch answer, but for a first batch that is larger.
@@ -31,7 +28,6 @@ impl Default for KafkaOptions {
             num_partitions: 1,
             auto_create_topics_enable: true,
             delete_topic_enable: true,
-            default_replication_factor: 1,
             message_max_bytes: 1_048_588,
             fetch_max_bytes: 57_671_680,
             log_message_timestamp_before_max_ms: i64::MAX,
