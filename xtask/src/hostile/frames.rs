@@ -311,8 +311,11 @@ fn unknown_api_versions(address: &str) -> Result<()> {
     Ok(())
 }
 
+/// The name of a case, the batch, and what may be said of it.
+type BadBatch = (&'static str, Vec<u8>, &'static [ErrorCode]);
+
 /// Batches that break one rule each, with their error.
-fn bad_batches() -> Result<Vec<(&'static str, Vec<u8>, &'static [ErrorCode])>> {
+fn bad_batches() -> Result<Vec<BadBatch>> {
     let good = batch::encode(
         Sender::ANONYMOUS,
         1_700_000_000_000,
