@@ -1,14 +1,14 @@
-//! The opening of a log whose files were changed by hand: it opens, or says why not, and what it opened it opens again.
+//! The opening of a store whose log's files were changed by hand: it opens, or says why not, and what it opened it opens again.
 //!
 //! The fuzzer does not know the log's secret, so besides raw bytes it can put sealed entries of its own where it likes.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use pagelog_commit_log::{
-    AppendError, Log, LogOptions, NewEntry, Opened, Position, Producer, Route, Storage, StreamId,
-};
-use pagelog_record::{SECRET_SIZE, Seed};
+use pagelog_commit_log::{AppendError, Log, NewEntry, Position, Storage};
+use pagelog_record::{Producer, SECRET_SIZE, Seed, StreamId};
 use pagelog_segment::file_name;
+use pagelog_store::{LogOptions, Opened, Route, Store, StoreOptions, TopicName};
 use pagelog_testing::MemoryStorage;
 
 use crate::entry;
@@ -43,20 +43,23 @@ pub fn check(bytes: &[u8]) {
 
 type Files = Vec<(String, Vec<u8>)>;
 
-/// The files of a log of some entries over three segments, made once.
+/// The files of a log of two topics and some entries over three segments, made once.
 fn original() -> &'static Files {
     static FILES: OnceLock<Files> = OnceLock::new();
     FILES.get_or_init(|| {
         let storage = MemoryStorage::new(1);
-        let Opened { log, mut sync, .. } =
-            Log::open(Arc::new(storage.clone()), options(), &mut |_| Ok(()))
-                .expect("nothing is wrong with an empty directory");
+        let opened = Store::open(Arc::new(storage.clone()), &options());
+        let Opened { store, sync, .. } = opened.expect("nothing is wrong with an empty directory");
+        let mut sync = sync;
+        for (name, partitions) in [("first", 2), ("second", 1)] {
+            let name = TopicName::new(name).expect("a good name");
+            store
+                .create_topic(&name, partitions)
+                .expect("there is room");
+        }
         for number in 0..40u32 {
-            append(
-                &log,
-                StreamId(1 + number % 3),
-                &vec![number as u8; number as usize * 20],
-            );
+            let payload = vec![number as u8; number as usize * 20];
+            append(store.log(), StreamId(1 + number % 3), &payload);
             if number % 3 == 0 {
                 sync.write()
                     .and_then(|_| sync.sync())
@@ -65,10 +68,8 @@ fn original() -> &'static Files {
         }
         sync.write().expect("memory takes it");
         let names = storage.list().expect("memory has names");
-        names
-            .into_iter()
-            .map(|name| (name.clone(), storage.content(&name)))
-            .collect()
+        let file = |name: String| (name.clone(), storage.content(&name));
+        names.into_iter().map(file).collect()
     })
 }
 
@@ -77,25 +78,29 @@ fn append(log: &Arc<Log>, stream: StreamId, payload: &[u8]) {
         count: 1,
         append_time_ms: 5,
         record_time_max_ms: 5,
-        producer: Producer::NONE,
+        producer: Producer {
+            id: 9,
+            epoch: 0,
+            sequence: payload.len() as i32,
+        },
         head: &[],
         body: payload,
         patch: |_, _| {},
     };
     while let Err(error) = log.append(&log.stream(stream), &entry) {
         match error {
-            AppendError::Busy(busy) => log.wait_room(busy, std::time::Duration::from_millis(1)),
+            AppendError::Busy(busy) => log.wait_room(busy, Duration::from_millis(1)),
             error => panic!("{error}"),
         };
     }
 }
 
-fn options() -> LogOptions {
-    LogOptions {
+fn options() -> StoreOptions {
+    StoreOptions::new(LogOptions {
         segment_size: SEGMENT_SIZE,
         route: Route::Mapped,
         payload_size_max: 2048,
-    }
+    })
 }
 
 fn storage(files: &Files) -> MemoryStorage {
@@ -162,8 +167,8 @@ fn seed(files: &Files) -> Seed {
     Seed::from_secret(secret)
 }
 
-/// Opens the log: its whole entries, or none when it is refused.
+/// Opens the store: the log's whole entries, or none when it is refused.
 fn open(storage: &MemoryStorage) -> Option<u64> {
-    let opened = Log::open(Arc::new(storage.clone()), options(), &mut |_| Ok(()));
+    let opened = Store::open(Arc::new(storage.clone()), &options());
     opened.ok().map(|opened| opened.recovery.entries)
 }

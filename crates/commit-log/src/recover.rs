@@ -162,6 +162,7 @@ impl State {
         apply: &mut Replay<'_>,
     ) -> Result<(), OpenError> {
         let position = Position(header.position);
+        check_fields(header)?;
         if header.kind == Kind::Data {
             let stream = self.streams.entry(header.stream);
             stream
@@ -224,6 +225,22 @@ impl State {
     }
 }
 
+/// An entry may be whole and still say what no writer of this log writes; to go on from there would overflow.
+fn check_fields(header: &Header) -> Result<(), OpenError> {
+    let first = header.base_offset.0;
+    let refused = if header.epoch == Epoch(u32::MAX) {
+        "no epoch can follow its own"
+    } else if first < 0 || first.checked_add(i64::from(header.count)).is_none() {
+        "its offsets are none of a stream's"
+    } else {
+        return Ok(());
+    };
+    Err(OpenError::Replay {
+        position: Position(header.position),
+        source: refused.into(),
+    })
+}
+
 /// A file that was cut so short that it no longer holds its head cannot say how long it was made: but not as long as that.
 fn check_size(segment: &Segment) -> Result<(), OpenError> {
     let (file, found) = (file_name(segment.base()), segment.size());
@@ -265,4 +282,36 @@ fn is_head(segment: &Segment, control: Option<&[u8]>) -> Result<bool, OpenError>
 fn read_error(segment: &Segment, at: u64) -> impl FnOnce(io::Error) -> OpenError {
     let file = file_name(segment.base());
     move |source| OpenError::Read { file, at, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pagelog_record::{Offset, Producer};
+
+    fn check(epoch: u32, base_offset: i64, count: u32) -> bool {
+        let header = Header {
+            kind: Kind::Data,
+            payload_size: 0,
+            position: 0,
+            durable: 0,
+            base_offset: Offset(base_offset),
+            append_time_ms: 0,
+            record_time_max_ms: 0,
+            stream: StreamId(1),
+            count,
+            epoch: Epoch(epoch),
+            producer: Producer::NONE,
+        };
+        check_fields(&header).is_ok()
+    }
+
+    #[test]
+    fn fields_after_which_nothing_can_come_are_refused() {
+        assert!(check(1, 0, 1));
+        assert!(check(u32::MAX - 1, i64::MAX - 1, 1));
+        assert!(!check(u32::MAX, 0, 1));
+        assert!(!check(1, i64::MAX, 1));
+        assert!(!check(1, -1, 1));
+    }
 }
