@@ -1,6 +1,8 @@
 //! The program as a user meets it: flags, files, environment, standard output, signals, exit codes.
 
 mod broker;
+mod client;
 mod refusing;
 mod serving;
 mod stopping;
+mod talking;

@@ -1,8 +1,18 @@
 //! Signals: a clean stop, and what the next start finds.
 
+use std::net::{SocketAddr, TcpStream};
+
 use rustix::process::Signal;
 
 use crate::broker::Broker;
+use crate::client::Client;
+
+/// Waits until nobody listens any more: the broker has begun to stop.
+fn wait_until_refused(address: SocketAddr) {
+    while TcpStream::connect(address).is_ok() {
+        std::thread::yield_now();
+    }
+}
 
 #[test]
 fn a_signal_stops_it_cleanly() {
@@ -36,4 +46,79 @@ fn a_killed_broker_starts_again_and_says_so() {
     let again = Broker::start(&arguments).stop(Signal::TERM);
     assert_eq!(again.code, Some(0), "{}", again.log);
     assert!(again.log.contains("not closed cleanly"), "{}", again.log);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let directory = tempfile::tempdir().unwrap();
+        let arguments = [
+            "--data-dir",
+            directory.path().to_str().unwrap(),
+            "--kafka",
+            "127.0.0.1:0",
+        ];
+        let broker = Broker::start(&arguments);
+        let mut client = Client::connect(broker.address("kafka"));
+        client.metadata("empty");
+        client.poll_for_long("empty");
+        let address = broker.address("kafka");
+        broker.signal(signal);
+        wait_until_refused(address);
+        assert_eq!(broker.stop(signal).code, Some(code));
+    }
+}
+
+#[test]
+fn a_stop_answers_what_was_acknowledged_and_the_next_start_has_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--data-dir",
+        directory.path().to_str().unwrap(),
+        "--kafka",
+        "127.0.0.1:0",
+    ];
+    let broker = Broker::start(&arguments);
+    let mut client = Client::connect(broker.address("kafka"));
+    client.metadata("kept");
+    assert_eq!(client.produce("kept", b"value").unwrap(), 0);
+    let ended = broker.stop(Signal::TERM);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(client.is_closed());
+}
+
+/// Under the mapped route a file that is cut short beneath the broker takes its pages away: the store into them fails, and
+/// that is final.
+#[test]
+fn a_log_that_fails_ends_it_with_its_own_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let route = ["--flush", "interval", "--set", "log.route=mapped"];
+    let arguments = [
+        "--data-dir",
+        directory.path().to_str().unwrap(),
+        "--kafka",
+        "127.0.0.1:0",
+    ];
+    let broker = Broker::start(&[&arguments[..], &route].concat());
+    let mut client = Client::connect(broker.address("kafka"));
+    client.metadata("topic");
+    let segment = directory.path().join("00000000000000000000.log");
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(segment)
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+    assert_ne!(
+        client.produce("topic", &[7; 8192]).unwrap_or(-1),
+        0,
+        "nothing is acknowledged"
+    );
+    let ended = broker.wait();
+    assert_eq!(ended.code, Some(7), "{ended:?}");
+    assert!(
+        ended.log.contains("ERROR") && ended.log.contains("00000000000000000000.log"),
+        "{}",
+        ended.log
+    );
 }

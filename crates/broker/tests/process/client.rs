@@ -1,0 +1,122 @@
+//! A client of a few requests, to see from outside what the wiring does.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use pagelog_kafka::batch::{BatchBuilder, NewRecord};
+use pagelog_kafka::codec::fetch::{FetchPartition, FetchTopic};
+use pagelog_kafka::codec::metadata::MetadataRequestTopic;
+use pagelog_kafka::codec::produce::{ProducePartition, ProduceTopic};
+use pagelog_kafka::codec::{
+    FetchRequest, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse, Request,
+    decode_response, encode_request,
+};
+
+/// Versions that name topics by name.
+const METADATA: i16 = 7;
+const PRODUCE: i16 = 7;
+const FETCH: i16 = 4;
+
+/// A connection.
+pub(crate) struct Client(TcpStream);
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Client {
+        Client(TcpStream::connect(address).unwrap())
+    }
+
+    /// What the broker says of itself, and of the topic, which is made when it is not there.
+    pub(crate) fn metadata(&mut self, topic: &str) -> MetadataResponse {
+        let topic = MetadataRequestTopic {
+            name: Some(topic.to_owned()),
+            ..Default::default()
+        };
+        self.send(
+            METADATA,
+            &MetadataRequest {
+                topics: Some(vec![topic]),
+                ..Default::default()
+            },
+        );
+        decode_response(&self.receive().unwrap(), METADATA)
+            .unwrap()
+            .1
+    }
+
+    /// Produces one record with acks=all, and returns the error code, or how the connection ended.
+    pub(crate) fn produce(&mut self, topic: &str, value: &[u8]) -> io::Result<i16> {
+        let mut batch = BatchBuilder::new();
+        batch.push(&NewRecord {
+            value: Some(value),
+            ..Default::default()
+        });
+        let batch = batch.build();
+        let partitions = vec![ProducePartition {
+            index: 0,
+            records: Some(&batch),
+        }];
+        let topics = vec![ProduceTopic {
+            name: topic,
+            partitions,
+        }];
+        self.send(
+            PRODUCE,
+            &ProduceRequest {
+                acks: -1,
+                timeout_ms: 30_000,
+                topics,
+                ..Default::default()
+            },
+        );
+        let answer = self.receive()?;
+        let response: ProduceResponse = decode_response(&answer, PRODUCE).unwrap().1;
+        Ok(response.topics[0].partitions[0].error.0)
+    }
+
+    /// Asks for records behind the end of an empty topic, so that the broker waits, and does not wait for the answer.
+    pub(crate) fn poll_for_long(&mut self, topic: &str) {
+        let partitions = vec![FetchPartition {
+            index: 0,
+            bytes_max: 1 << 20,
+            ..Default::default()
+        }];
+        let topics = vec![FetchTopic {
+            name: topic,
+            partitions,
+            ..Default::default()
+        }];
+        self.send(
+            FETCH,
+            &FetchRequest {
+                wait_max_ms: 600_000,
+                bytes_min: 1,
+                topics,
+                ..Default::default()
+            },
+        );
+    }
+
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+
+    /// Whether the broker has ended the connection; waits for it.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
+    }
+
+    fn send<'a, R: Request<'a>>(&mut self, version: i16, request: &R) {
+        self.0
+            .write_all(&encode_request(version, 1, Some("process test"), request))
+            .unwrap();
+    }
+
+    /// One answer without its length.
+    fn receive(&mut self) -> io::Result<Vec<u8>> {
+        let mut size = [0; 4];
+        self.0.read_exact(&mut size)?;
+        let mut answer = vec![0; u32::from_be_bytes(size) as usize];
+        self.0.read_exact(&mut answer)?;
+        Ok(answer)
+    }
+}
