@@ -27,20 +27,35 @@ impl Client {
 
     /// What the broker says of itself, and of the topic, which is made when it is not there.
     pub(crate) fn metadata(&mut self, topic: &str) -> MetadataResponse {
+        self.ask_for_metadata(topic, true);
+        decode_response(&self.receive().unwrap(), METADATA)
+            .unwrap()
+            .1
+    }
+
+    /// Whether the topic is there; it is not made.
+    pub(crate) fn knows(&mut self, topic: &str) -> bool {
+        self.ask_for_metadata(topic, false);
+        let answer = self.receive().unwrap();
+        let metadata: MetadataResponse = decode_response(&answer, METADATA).unwrap().1;
+        metadata.topics[0].error.0 == 0
+    }
+
+    /// Asks for metadata and leaves the answer unread.
+    pub(crate) fn ask_for_metadata(&mut self, topic: &str, allow_auto_topic_creation: bool) {
         let topic = MetadataRequestTopic {
             name: Some(topic.to_owned()),
             ..Default::default()
         };
+        let topics = Some(vec![topic]);
         self.send(
             METADATA,
             &MetadataRequest {
-                topics: Some(vec![topic]),
+                topics,
+                allow_auto_topic_creation,
                 ..Default::default()
             },
         );
-        decode_response(&self.receive().unwrap(), METADATA)
-            .unwrap()
-            .1
     }
 
     /// Produces one record with acks=all, and returns the error code, or how the connection ended.

@@ -62,6 +62,10 @@ fn a_second_signal_ends_it_at_once() {
         let mut client = Client::connect(broker.address("kafka"));
         client.metadata("empty");
         client.poll_for_long("empty");
+        // Requests of a connection are taken up in order: once this topic is there, the poll waits.
+        client.ask_for_metadata("later", true);
+        let mut other = Client::connect(broker.address("kafka"));
+        while !other.knows("later") {}
         let address = broker.address("kafka");
         broker.signal(signal);
         wait_until_refused(address);
