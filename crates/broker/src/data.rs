@@ -73,7 +73,7 @@ fn remedy(error: &io::Error) -> &'static str {
             "; give this user the directory, or choose another with --data-dir"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; segments are allocated in full, two of them: make room, or choose a smaller --set segment.bytes"
+            "; segments are allocated in full and ahead of need, three in a new directory: make room, or choose a smaller --set segment.bytes"
         }
         io::ErrorKind::ReadOnlyFilesystem => {
             "; choose a directory that can be written with --data-dir"

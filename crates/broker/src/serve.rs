@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use pagelog_commit_log::{Log, LogFailure, Position, Subscription};
+use pagelog_commit_log::{Log, Position, Subscription};
 use pagelog_flush::Flush;
 use pagelog_kafka::{Advertised, Kafka};
 use pagelog_net::{Accepted, Marks, Open, Server, ServerOptions};
@@ -53,7 +53,7 @@ pub(crate) fn serve(
     let server = start(configuration.net, listeners, kafka, &log).context("cannot serve")?;
     announce(&ready);
     let event = waited.recv().context("nobody is left to say stop")?;
-    stop(&event, server, flush)
+    stop(&event, server, flush, &log)
 }
 
 /// Opens the sockets, with a word about those that clients may not find.
@@ -135,27 +135,23 @@ fn announce(ready: &str) {
 }
 
 /// Stops from the top down: sockets, then the log.
-fn stop(event: &Event, server: Server, flush: Flush) -> Result<(), Failure> {
+fn stop(event: &Event, server: Server, flush: Flush, log: &Log) -> Result<(), Failure> {
     match event {
         Event::Stop(signal) => tracing::info!("{signal}: stopping; a second one stops at once"),
-        Event::LogFailed => tracing::error!("the log has failed: nothing is acknowledged any more"),
+        Event::LogFailed => {
+            let reason = log.failure().map(|failure| failure.to_string());
+            tracing::error!(
+                "nothing is acknowledged any more: {}",
+                reason.unwrap_or_default()
+            );
+        }
     }
     server.stop(DRAIN);
-    match flush.stop() {
-        Ok(report) => {
-            tracing::info!(
-                durable = report.durable.0,
-                syncs = report.counters.syncs,
-                "stopped"
-            );
-            Ok(())
-        }
-        Err(failure) => Err(failed(&failure)),
-    }
-}
-
-fn failed(failure: &LogFailure) -> Failure {
-    let failure = data::failed(failure);
-    tracing::error!("{failure}");
-    failure
+    let report = flush.stop().map_err(|failure| data::failed(&failure))?;
+    tracing::info!(
+        durable = report.durable.0,
+        syncs = report.counters.syncs,
+        "stopped"
+    );
+    Ok(())
 }
