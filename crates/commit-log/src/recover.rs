@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use pagelog_record::{Epoch, HEADER_SIZE, Header, Kind, Seed, StreamId, entry_size};
+use pagelog_record::{ALIGNMENT, Epoch, HEADER_SIZE, Header, Kind, Seed, StreamId, entry_size};
 use pagelog_segment::{Position, Segment, file_name};
 
 use crate::control::Control;
 use crate::error::OpenError;
 use crate::options::{PAGE_SIZE, SEGMENT_HEAD_SIZE};
-use crate::scan::{NotWhole, Scanner};
+use crate::scan::{NotWhole, Scanner, Source};
 use crate::stream::Stream;
 
 /// The largest control entry that is read into memory whole, in bytes.
@@ -69,12 +69,15 @@ pub(crate) fn replay(
     segments
         .iter()
         .try_for_each(|segment| check_size(segment))?;
-    for (index, segment) in segments.iter().enumerate() {
+    let source = |segment| Source::new(segment).map_err(read_error(segment, 0));
+    let sources = segments.iter().map(|segment| source(segment));
+    let sources = sources.collect::<Result<Vec<_>, _>>()?;
+    for (index, source) in sources.iter().enumerate() {
         state.recovery.segments = index + 1;
-        if let Some(why) = state.segment(segment, seed, apply)? {
-            state.check_damage(&segments[index..], seed, why)?;
+        if let Some(why) = state.segment(source, seed, apply)? {
+            state.check_damage(&sources[index..], seed, why)?;
             if state.recovery.entries == 0 {
-                check_foreign(segments, seed)?;
+                check_foreign(&sources, seed)?;
             }
             state.recovery.cut = (!is_blank(why)).then_some(why);
             break;
@@ -117,11 +120,12 @@ impl State {
     /// Replays one segment; answers why it ends before its end.
     fn segment(
         &mut self,
-        segment: &Segment,
+        source: &Source<'_>,
         seed: Seed,
         apply: &mut Replay<'_>,
     ) -> Result<Option<NotWhole>, OpenError> {
-        let mut scanner = Scanner::new(segment, seed);
+        let segment = source.segment;
+        let mut scanner = Scanner::new(source, seed);
         let mut at = 0;
         while at + HEADER_SIZE as u64 <= segment.size() {
             let header = match scanner.entry(at).map_err(read_error(segment, at))? {
@@ -182,17 +186,16 @@ impl State {
     /// The log ends at `recovery.end`, in the first of `rest`, unless something behind proves that more had been durable.
     fn check_damage(
         &self,
-        rest: &[Arc<Segment>],
+        rest: &[Source<'_>],
         seed: Seed,
         reason: NotWhole,
     ) -> Result<(), OpenError> {
         let end = self.recovery.end;
-        let broken = &rest[0];
+        let broken = rest[0].segment;
         let mut from = end.0 - broken.base().0;
-        for segment in rest {
-            let proof = self
-                .proof(segment, seed, from)
-                .map_err(read_error(segment, from))?;
+        for source in rest {
+            let proof = self.proof(source, seed, from);
+            let proof = proof.map_err(read_error(source.segment, from))?;
             if let Some(proof) = proof {
                 return Err(OpenError::Damaged {
                     position: end,
@@ -209,17 +212,20 @@ impl State {
     }
 
     /// A whole entry from byte `from` of the segment on that was written when the end of the log had long been durable.
-    fn proof(&self, segment: &Segment, seed: Seed, from: u64) -> io::Result<Option<Header>> {
-        let mut scanner = Scanner::new(segment, seed);
+    fn proof(&self, source: &Source<'_>, seed: Seed, from: u64) -> io::Result<Option<Header>> {
+        let mut scanner = Scanner::new(source, seed);
         let mut at = from;
         while let Some(found) = scanner.next_candidate(at)? {
-            if let Ok(header) = scanner.entry(found)?
-                && header.epoch >= self.epoch
-                && header.durable > self.recovery.end.0
-            {
-                return Ok(Some(header));
-            }
-            at = found + 8;
+            at = match scanner.entry(found)? {
+                Ok(header)
+                    if header.epoch >= self.epoch && header.durable > self.recovery.end.0 =>
+                {
+                    return Ok(Some(header));
+                }
+                // All its bytes are its own: no other entry begins within it.
+                Ok(header) => found + header.entry_size(),
+                Err(_) => found + ALIGNMENT as u64,
+            };
         }
         Ok(None)
     }
@@ -252,10 +258,11 @@ fn check_size(segment: &Segment) -> Result<(), OpenError> {
 
 /// A log of which not one entry is whole has none, if it was never more than begun: its first two entries are synced before there is a third.
 /// If more lies there, it was sealed with another secret.
-fn check_foreign(segments: &[Arc<Segment>], seed: Seed) -> Result<(), OpenError> {
+fn check_foreign(sources: &[Source<'_>], seed: Seed) -> Result<(), OpenError> {
     let mut from = FIRST_ENTRIES_SIZE;
-    for segment in segments {
-        let mut scanner = Scanner::new(segment, seed);
+    for source in sources {
+        let segment = source.segment;
+        let mut scanner = Scanner::new(source, seed);
         let candidate = scanner.next_candidate(from);
         if let Some(at) = candidate.map_err(read_error(segment, from))? {
             let file = file_name(segment.base());

@@ -54,9 +54,26 @@ impl fmt::Display for NotWhole {
     }
 }
 
+/// A segment, and how far anything was ever written into its file.
+///
+/// That is asked before the first byte is read: what is read is in the page cache then, and counts as written. So the gigabyte of a segment that
+/// has just been begun is not read to find that it holds nothing.
+pub(crate) struct Source<'a> {
+    pub(crate) segment: &'a Segment,
+    data_end: u64,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn new(segment: &'a Segment) -> io::Result<Source<'a>> {
+        let data_end = segment.file().data_end()?.min(segment.size());
+        Ok(Source { segment, data_end })
+    }
+}
+
 /// A window over one segment's file.
 pub(crate) struct Scanner<'a> {
     segment: &'a Segment,
+    data_end: u64,
     seed: Seed,
     buffer: Box<[u8]>,
     /// Where in the file the buffer begins, and how much of it is filled.
@@ -64,9 +81,10 @@ pub(crate) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(segment: &'a Segment, seed: Seed) -> Scanner<'a> {
+    pub(crate) fn new(source: &Source<'a>, seed: Seed) -> Scanner<'a> {
         Scanner {
-            segment,
+            segment: source.segment,
+            data_end: source.data_end,
             seed,
             buffer: vec![0; BUFFER_SIZE].into_boxed_slice(),
             window: (0, 0),
@@ -108,42 +126,36 @@ impl<'a> Scanner<'a> {
     }
 
     /// The first place at or after `at` where an entry might begin: where its first bytes and its position say so.
-    pub(crate) fn next_candidate(&mut self, mut at: u64) -> io::Result<Option<u64>> {
-        let size = self.segment.size();
-        at = at.next_multiple_of(ALIGNMENT as u64);
-        while at + HEADER_SIZE as u64 <= size {
-            let Some(data) = self.segment.file().next_data(at)? else {
+    pub(crate) fn next_candidate(&mut self, at: u64) -> io::Result<Option<u64>> {
+        let mut at = at.next_multiple_of(ALIGNMENT as u64);
+        while at < self.data_end {
+            at = self.skip_to_magic(at)?;
+            let Some(bytes) = self.header_bytes(at)? else {
                 return Ok(None);
             };
-            // A hole may end within what looks like an entry's middle; entries begin at multiples only.
-            at = at.max(data - data % ALIGNMENT as u64);
-            match self.candidate_in_window(at)? {
-                Ok(found) => return Ok(Some(found)),
-                Err(next) if next > at => at = next,
-                Err(_) => return Ok(None),
+            if self.is_candidate(&bytes, at) {
+                return Ok(Some(at));
             }
+            at += ALIGNMENT as u64;
         }
         Ok(None)
     }
 
-    /// Looks through the part of the file that one read brings; else where to go on, which is `at` at the file's end.
-    fn candidate_in_window(&mut self, at: u64) -> io::Result<Result<u64, u64>> {
-        let base = self.segment.base().0;
-        self.load(at)?;
-        let (start, filled) = self.window;
-        let from = (at - start) as usize;
-        let mut place = from;
-        while place + HEADER_SIZE <= filled {
-            let bytes = &self.buffer[place..place + HEADER_SIZE];
-            if bytes[..4] == MAGIC {
-                let position = (base + start + place as u64).to_le_bytes();
-                if bytes[16..24] == position {
-                    return Ok(Ok(start + place as u64));
-                }
-            }
-            place += ALIGNMENT;
+    /// The next multiple of 8 from `at` on where an entry's first bytes lie, or else where the window ends.
+    fn skip_to_magic(&mut self, at: u64) -> io::Result<u64> {
+        if !self.holds(at, ALIGNMENT) {
+            self.load(at)?;
         }
-        Ok(Err(start + place.max(from) as u64))
+        let (start, filled) = self.window;
+        let rest = &self.buffer[(at - start) as usize..filled];
+        let mut places = rest.chunks_exact(ALIGNMENT);
+        let count = places.position(|place| place[..4] == MAGIC);
+        let count = count.unwrap_or(rest.len() / ALIGNMENT);
+        Ok(at + (count * ALIGNMENT) as u64)
+    }
+
+    fn is_candidate(&self, bytes: &[u8; HEADER_SIZE], at: u64) -> bool {
+        bytes[..4] == MAGIC && bytes[16..24] == (self.segment.base().0 + at).to_le_bytes()
     }
 
     fn header_bytes(&mut self, at: u64) -> io::Result<Option<[u8; HEADER_SIZE]>> {
@@ -182,11 +194,18 @@ impl<'a> Scanner<'a> {
         at >= start && at - start <= filled as u64 && filled - (at - start) as usize >= size
     }
 
+    /// Moves the window to `at`. Behind what was ever written there are zeros, and nothing is read for them.
     fn load(&mut self, at: u64) -> io::Result<()> {
-        let left = self.segment.size().saturating_sub(at);
-        let count = left.min(BUFFER_SIZE as u64) as usize;
+        let within = |end: u64| end.saturating_sub(at).min(BUFFER_SIZE as u64) as usize;
+        let (filled, written) = (within(self.segment.size()), within(self.data_end));
         self.window = (at, 0);
-        self.window.1 = whole::read(&**self.segment.file(), at, &mut self.buffer[..count])?;
+        let read = whole::read(&**self.segment.file(), at, &mut self.buffer[..written])?;
+        if read == written {
+            self.buffer[written..filled].fill(0);
+            self.window.1 = filled;
+        } else {
+            self.window.1 = read;
+        }
         Ok(())
     }
 }

@@ -139,20 +139,24 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     retry(|| rustix::fs::fsync(&directory))
 }
 
-/// `lseek(fd, at, SEEK_DATA)`: the first byte at or after `at` that does not lie in a hole; `None`
-/// when there is none. Allocated blocks that were never written count as a hole on ext4 and XFS.
+/// `lseek(fd, at, SEEK_DATA)` and `SEEK_HOLE` by turns: the end of the last byte that does not lie in a hole; 0 when all is
+/// hole. Allocated blocks that were never written count as a hole on ext4 and XFS, but for those whose pages are in the page cache, so ask before
+/// reading: a read brings pages in. Where the file system knows no holes it is the file's size.
 ///
-/// Differs from the call in that the end is not an error. It moves the file's own place, which no
-/// function here uses.
+/// It moves the file's own place, which no function here uses.
 ///
 /// # Errors
 ///
-/// What the call gives. man 2 lseek.
-pub fn next_data(file: &File, at: u64) -> io::Result<Option<u64>> {
-    match rustix::fs::seek(file, SeekFrom::Data(at)) {
-        Ok(found) => Ok(Some(found)),
-        Err(Errno::NXIO) => Ok(None),
-        Err(error) => Err(error.into()),
+/// What the calls give. man 2 lseek.
+pub fn data_end(file: &File) -> io::Result<u64> {
+    let mut end = 0;
+    loop {
+        let data = match rustix::fs::seek(file, SeekFrom::Data(end)) {
+            Ok(data) => data,
+            Err(Errno::NXIO) => return Ok(end),
+            Err(error) => return Err(error.into()),
+        };
+        end = rustix::fs::seek(file, SeekFrom::Hole(data))?;
     }
 }
 

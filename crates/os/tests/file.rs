@@ -74,19 +74,21 @@ fn a_place_beyond_any_file_is_an_error() {
 }
 
 #[test]
-fn data_is_found_behind_holes() {
+fn data_ends_where_nothing_was_written_behind() {
     let page = page_size() as u64;
     let file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    file.set_len(100 * page).unwrap();
-    assert_eq!(file::next_data(&file, 0).unwrap(), None);
-    assert_eq!(file::write_at(&file, 50 * page, b"data").unwrap(), 4);
-    let found = file::next_data(&file, 0).unwrap().unwrap();
-    assert!(found > 0 && found <= 50 * page, "{found}");
-    assert_eq!(
-        file::next_data(&file, 50 * page + 1).unwrap(),
-        Some(50 * page + 1)
-    );
-    assert_eq!(file::next_data(&file, 1_000 * page).unwrap(), None);
+    file::allocate(&file, 1_000 * page).unwrap();
+    assert_eq!(file::data_end(&file).unwrap(), 0);
+    for at in [3, 50 * page] {
+        assert_eq!(file::write_at(&file, at, b"data").unwrap(), 4);
+        let end = file::data_end(&file).unwrap();
+        assert!(
+            end >= at + 4 && end <= 100 * page,
+            "{end} after a write at {at}"
+        );
+    }
+    file::write_at(&file, 1_000 * page - 1, b"!").unwrap();
+    assert_eq!(file::data_end(&file).unwrap(), 1_000 * page);
 }
 
 #[test]

@@ -48,8 +48,8 @@ impl StorageFile for DiskFile {
         file::sync_data(&self.file)
     }
 
-    fn next_data(&self, at: u64) -> io::Result<Option<u64>> {
-        file::next_data(&self.file, at)
+    fn data_end(&self) -> io::Result<u64> {
+        file::data_end(&self.file)
     }
 
     fn view(&self) -> io::Result<Arc<MappedFile>> {

@@ -61,13 +61,13 @@ pub trait StorageFile: Send + Sync + Debug {
     /// failed sync is final for its caller.
     fn sync_data(&self) -> io::Result<()>;
 
-    /// The first byte at or after `at` that was ever written; `None` when there is none up to the
-    /// end. May name an earlier byte than that, never a later one.
+    /// The end of the last byte that was ever written. May name a later byte than that, never an
+    /// earlier one; reading may make it later.
     ///
     /// # Errors
     ///
     /// What the storage gives.
-    fn next_data(&self, at: u64) -> io::Result<Option<u64>>;
+    fn data_end(&self) -> io::Result<u64>;
 
     /// The file for readers: a descriptor and a read-only mapping of the whole of it, which stay
     /// valid when the file is removed.

@@ -137,8 +137,8 @@ impl StorageFile for CountingFile {
         self.file.sync_data()
     }
 
-    fn next_data(&self, at: u64) -> io::Result<Option<u64>> {
-        self.file.next_data(at)
+    fn data_end(&self) -> io::Result<u64> {
+        self.file.data_end()
     }
 
     fn view(&self) -> io::Result<Arc<MappedFile>> {

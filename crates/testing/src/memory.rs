@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use pagelog_os::{MappedFile, Mapping};
+use pagelog_os::{MappedFile, Mapping, file};
 use pagelog_segment::{Storage, StorageFile};
-use rustix::fs::{MemfdFlags, SeekFrom};
+use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 
 use crate::disk::{Disk, PAGE_SIZE};
@@ -385,12 +385,8 @@ impl StorageFile for MemoryFile {
         failure.map_or(Ok(()), Err)
     }
 
-    fn next_data(&self, at: u64) -> io::Result<Option<u64>> {
-        match rustix::fs::seek(&self.file, SeekFrom::Data(at)) {
-            Ok(found) => Ok(Some(found)),
-            Err(Errno::NXIO) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+    fn data_end(&self) -> io::Result<u64> {
+        file::data_end(&self.file)
     }
 
     fn view(&self) -> io::Result<Arc<MappedFile>> {
