@@ -34,6 +34,17 @@ impl Codec {
         Codec::Zstd,
     ];
 
+    /// Its number on the wire.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Codec::None => 0,
+            Codec::Gzip => 1,
+            Codec::Snappy => 2,
+            Codec::Lz4 => 3,
+            Codec::Zstd => 4,
+        }
+    }
+
     /// The name by which every client knows it.
     pub(crate) fn name(self) -> &'static str {
         match self {

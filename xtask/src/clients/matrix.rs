@@ -13,6 +13,7 @@ use super::client::{Client, Codec, Confirmation, Partition, Start};
 use super::record::{Expected, Received, Record, varied};
 use crate::random::Random;
 use crate::report::Report;
+use crate::wire::{Connection, batch};
 
 /// How long a new topic may take until its partitions can be asked.
 const SETTLED_AFTER: Duration = Duration::from_secs(15);
@@ -22,6 +23,8 @@ const LARGE_SIZE: usize = 990_000;
 
 /// What lies in the broker, and the numbers that the next records are made of.
 pub(crate) struct Matrix {
+    /// A look at what is stored, past all clients.
+    wire: Connection,
     /// Distinguishes the topics of this run from those of an earlier one on the same broker.
     run: String,
     random: Random,
@@ -30,12 +33,13 @@ pub(crate) struct Matrix {
 
 impl Matrix {
     /// An empty broker, as far as the topics of `run` are concerned.
-    pub(crate) fn new(run: &str) -> Matrix {
-        Matrix {
+    pub(crate) fn new(run: &str, bootstrap: &str) -> Result<Matrix> {
+        Ok(Matrix {
+            wire: Connection::open(bootstrap)?,
             run: run.to_owned(),
             random: Random::new(1),
             contents: BTreeMap::new(),
-        }
+        })
     }
 
     /// Every client creates its topic, lists it, and produces with every codec and every confirmation; who can read
@@ -132,6 +136,30 @@ impl Matrix {
         if client.reads() {
             self.read(client, to, Start::Offset(position(first)), first, count)?;
         }
+        self.check_codec(to, first, codec, confirmation)
+    }
+
+    /// A client that thinks the broker cannot take a codec says nothing and sends uncompressed (KAFKA-18659).
+    fn check_codec(
+        &mut self,
+        to: &Partition,
+        first: usize,
+        codec: Codec,
+        confirmation: Confirmation,
+    ) -> Result<()> {
+        // With acks=0, who cannot read back does not know yet whether it has arrived.
+        if confirmation == Confirmation::None {
+            return Ok(());
+        }
+        let bytes = self
+            .wire
+            .fetch(&to.topic, i32::try_from(to.index)?, position(first))?;
+        let stored = batch::codec_of(&bytes)?;
+        ensure!(
+            stored == codec.number(),
+            "stored with codec {stored}, not with {}",
+            codec.number()
+        );
         Ok(())
     }
 

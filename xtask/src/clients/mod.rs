@@ -98,7 +98,7 @@ fn run_variant(tools: &Tools, variant: &Variant, setup: &Setup, report: &mut Rep
     let mut setup = setup.clone();
     setup.port = port_of(broker.address())?;
     let mut clients = start_clients(tools, broker.address())?;
-    let mut matrix = Matrix::new("test");
+    let mut matrix = Matrix::new("test", broker.address())?;
     run_matrix(&mut matrix, &mut clients, variant, report)?;
     println!("-- stop with SIGTERM, start again");
     report.case("the broker stops cleanly", || broker.stop().map(drop));
@@ -129,7 +129,10 @@ fn run_matrix(
 /// The matrix against any broker, in topics of a name of their own.
 fn run_against(tools: &Tools, bootstrap: &str) -> Result<()> {
     let mut clients = start_clients(tools, bootstrap)?;
-    let mut matrix = Matrix::new(&format!("test-{:x}", random::Random::seed_from_clock()));
+    let mut matrix = Matrix::new(
+        &format!("test-{:x}", random::Random::seed_from_clock()),
+        bootstrap,
+    )?;
     let mut report = Report::new();
     run_matrix(&mut matrix, &mut clients, &VARIANTS[0], &mut report)?;
     report.finish("real clients")?;

@@ -155,8 +155,8 @@ fn count_records(address: &str) -> Result<u64> {
     let mut connection = Connection::open(address)?;
     let mut next = 0;
     loop {
-        let frame = super::fetch_frame(&mut connection, TOPIC, next)?;
-        let records = super::records_of(&frame)?;
+        let bytes = connection.fetch(TOPIC, 0, next)?;
+        let records = batch::decode_all(&bytes)?;
         let before = next;
         for (offset, value) in records {
             if offset < next {

@@ -10,12 +10,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use pagelog_kafka::codec::{FetchRequest, FetchResponse, decode_response, fetch};
 
 use crate::broker::Setup;
 use crate::command;
 use crate::report::Report;
-use crate::wire::{Connection, batch};
 use disk::Damage;
 use frames::Whose;
 use good_client::GoodClient;
@@ -64,6 +62,17 @@ fn over_the_network(binary: &Path, report: &mut Report) -> Result<()> {
     let mut broker = Setup::new(binary, directory.path()).start()?;
     let good = GoodClient::start(broker.address())?;
     frames::run(broker.address(), Whose::Ours, report)?;
+    report.case(
+        "bad connections leave a line each, but do not fill the log",
+        || {
+            let closed = broker.log().matches("connection closed").count();
+            ensure!(
+                (20..200).contains(&closed),
+                "{closed} lines about connections that were closed"
+            );
+            Ok(())
+        },
+    );
     match crowd::prepare() {
         Ok(()) => drop(report.case("10,000 idle connections", || crowd::run(&broker))),
         Err(error) => println!("skip  10,000 idle connections: {error:#}"),
@@ -130,38 +139,4 @@ fn on_disk(binary: &Path, report: &mut Report) -> Result<()> {
         report.case(name, || run(binary, directory.path()));
     }
     Ok(())
-}
-
-/// One Fetch of partition 0: the frame of the answer.
-fn fetch_frame(connection: &mut Connection, topic: &str, offset: i64) -> Result<Vec<u8>> {
-    let partition = fetch::FetchPartition {
-        fetch_offset: offset,
-        bytes_max: 8 << 20,
-        ..Default::default()
-    };
-    let topic = fetch::FetchTopic {
-        name: topic,
-        partitions: vec![partition],
-        ..Default::default()
-    };
-    let request = FetchRequest {
-        wait_max_ms: 0,
-        bytes_max: 8 << 20,
-        topics: vec![topic],
-        ..Default::default()
-    };
-    connection.send(12, &request)?;
-    connection.receive_frame()
-}
-
-/// The records in the frame of [`fetch_frame`].
-fn records_of(frame: &[u8]) -> Result<Vec<(i64, &[u8])>> {
-    let (_, answer): (i32, FetchResponse<'_>) = decode_response(frame, 12)?;
-    let partition = answer
-        .topics
-        .first()
-        .and_then(|topic| topic.partitions.first())
-        .context("no partition")?;
-    ensure!(partition.error.0 == 0, "cannot read: {}", partition.error);
-    batch::decode_all(partition.records.unwrap_or_default())
 }

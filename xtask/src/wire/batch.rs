@@ -101,6 +101,15 @@ pub(crate) fn decode_all(mut bytes: &[u8]) -> Result<Vec<(i64, &[u8])>> {
     Ok(records)
 }
 
+/// The codec number of the first batch in `bytes`.
+///
+/// # Errors
+/// There is no whole header.
+pub(crate) fn codec_of(bytes: &[u8]) -> Result<u8> {
+    ensure!(bytes.len() >= HEADER_SIZE, "no batch");
+    Ok(bytes[22] & 7)
+}
+
 fn decode_batch<'a>(batch: &'a [u8], records: &mut Vec<(i64, &'a [u8])>) -> Result<()> {
     ensure!(
         batch.len() >= HEADER_SIZE && batch[16] == 2,
@@ -166,7 +175,7 @@ fn next_varint(rest: &mut &[u8]) -> Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sender, decode_all, encode};
+    use super::{Sender, codec_of, decode_all, encode};
 
     fn values() -> Vec<Vec<u8>> {
         vec![b"one".to_vec(), Vec::new(), vec![7; 300]]
@@ -195,6 +204,15 @@ mod tests {
                 .collect::<Vec<_>>(),
             [0, 1, 2, 0, 1, 2]
         );
+    }
+
+    #[test]
+    fn the_codec_is_in_the_attributes() {
+        let mut batch = encode(Sender::ANONYMOUS, 5, &values());
+        assert_eq!(codec_of(&batch).unwrap(), 0);
+        batch[22] = 4;
+        assert_eq!(codec_of(&batch).unwrap(), 4);
+        assert!(codec_of(&batch[..60]).is_err());
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use pagelog_kafka::codec::{
-    CreateTopicsRequest, CreateTopicsResponse, ErrorCode, InitProducerIdRequest,
-    InitProducerIdResponse, ProduceResponse, Request, Response, create_topics, decode_response,
-    encode_request, produce,
+    CreateTopicsRequest, CreateTopicsResponse, ErrorCode, FetchRequest, FetchResponse,
+    InitProducerIdRequest, InitProducerIdResponse, ProduceResponse, Request, Response,
+    create_topics, decode_response, encode_request, fetch, produce,
 };
 
 /// How long an answer may take; a broker that is killed closes the connection much sooner.
@@ -20,6 +20,7 @@ const ANSWER_SIZE_MAX: usize = 256 << 20;
 /// The versions that these tests speak: recent ones that every supported broker has.
 pub(crate) mod version {
     pub(crate) const PRODUCE: i16 = 9;
+    pub(crate) const FETCH: i16 = 12;
     pub(crate) const CREATE_TOPICS: i16 = 7;
     pub(crate) const INIT_PRODUCER_ID: i16 = 3;
 }
@@ -188,5 +189,42 @@ impl Connection {
             ErrorCode::NONE => Ok(partition.base_offset),
             error => Err(error),
         })
+    }
+
+    /// Reads batches of one partition from `offset` on: the records as they are stored.
+    ///
+    /// # Errors
+    /// The connection is gone, or the broker refuses.
+    pub(crate) fn fetch(&mut self, topic: &str, partition: i32, offset: i64) -> Result<Vec<u8>> {
+        let partition = fetch::FetchPartition {
+            index: partition,
+            fetch_offset: offset,
+            bytes_max: 8 << 20,
+            ..Default::default()
+        };
+        let topic = fetch::FetchTopic {
+            name: topic,
+            partitions: vec![partition],
+            ..Default::default()
+        };
+        let request = FetchRequest {
+            bytes_max: 8 << 20,
+            topics: vec![topic],
+            ..Default::default()
+        };
+        let id = self.send(version::FETCH, &request)?;
+        let mut frame = Vec::new();
+        let answer: FetchResponse<'_> = self.receive(version::FETCH, id, &mut frame)?;
+        let partition = answer
+            .topics
+            .first()
+            .and_then(|topic| topic.partitions.first());
+        let partition = partition.context("no partition in the answer")?;
+        ensure!(
+            partition.error == ErrorCode::NONE,
+            "cannot read: {}",
+            partition.error
+        );
+        Ok(partition.records.unwrap_or_default().to_vec())
     }
 }
