@@ -2,7 +2,7 @@
 //!
 //! A batch is stored as it travels. [`Validation`] looks at every record of a produced batch, inside compressed ones too, and changes
 //! nothing; [`patch`] then writes offset and leader epoch into the first sixteen bytes, which no checksum covers. [`lookup`] answers
-//! by time from stored batches. [`BatchBuilder`] and [`records`] are the client's side, for tests, benches and the load generator.
+//! by time from stored batches. [`BatchBuilder`] and [`records()`] are the client's side, for tests, benches and the load generator.
 //!
 //! ```
 //! use pagelog_kafka::batch::{BatchBuilder, Limits, NewRecord, validate};
