@@ -18,6 +18,9 @@ use crate::wire::{Connection, batch};
 /// How long a new topic may take until its partitions can be asked.
 const SETTLED_AFTER: Duration = Duration::from_secs(15);
 
+/// With acks=1 a record is acknowledged before it is durable and so visible; it must be soon.
+const VISIBLE_AFTER_MS: i32 = 10_000;
+
 /// A value that fills most of the 1 MiB that a batch may have; kcat reads no longer lines than a million bytes.
 const LARGE_SIZE: usize = 990_000;
 
@@ -151,9 +154,12 @@ impl Matrix {
         if confirmation == Confirmation::None {
             return Ok(());
         }
-        let bytes = self
-            .wire
-            .fetch(&to.topic, i32::try_from(to.index)?, position(first))?;
+        let bytes = self.wire.fetch(
+            &to.topic,
+            i32::try_from(to.index)?,
+            position(first),
+            VISIBLE_AFTER_MS,
+        )?;
         let stored = batch::codec_of(&bytes)?;
         ensure!(
             stored == codec.number(),

@@ -155,7 +155,7 @@ fn count_records(address: &str) -> Result<u64> {
     let mut connection = Connection::open(address)?;
     let mut next = 0;
     loop {
-        let bytes = connection.fetch(TOPIC, 0, next)?;
+        let bytes = connection.fetch(TOPIC, 0, next, 0)?;
         let records = batch::decode_all(&bytes)?;
         let before = next;
         for (offset, value) in records {

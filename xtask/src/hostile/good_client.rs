@@ -71,7 +71,7 @@ impl GoodClient {
 /// Waits until the new topic can be read: Kafka names a leader before it serves.
 fn wait_settled(connection: &mut Connection) -> Result<()> {
     let begun = Instant::now();
-    while connection.fetch(TOPIC, 0, 0).is_err() {
+    while connection.fetch(TOPIC, 0, 0, 0).is_err() {
         ensure!(
             begun.elapsed() < ANSWER_PATIENCE,
             "the topic does not come up"

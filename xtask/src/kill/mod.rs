@@ -109,6 +109,7 @@ fn kill_many(broker: &Path, rounds: u32, seed: u64) -> Result<()> {
 struct Totals {
     kills: u32,
     acknowledged: u64,
+    resent: u64,
     read: usize,
     producer_ids: usize,
     slowest_start: Duration,
@@ -118,10 +119,11 @@ impl std::fmt::Display for Totals {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "{} kills, {} records acknowledged, {} read, {} producer ids, slowest start {} ms",
+            "{} kills, {} records acknowledged, {} read, {} batches sent again, {} producer ids, slowest start {} ms",
             self.kills,
             self.acknowledged,
             self.read,
+            self.resent,
             self.producer_ids,
             self.slowest_start.as_millis()
         )
@@ -175,6 +177,7 @@ fn rounds(setup: &Setup, kills: u32, random: &mut Random, totals: &mut Totals) -
     broker.stop()?;
     let broker = setup.start()?;
     totals.read += consumer::read_again(broker.address(), &world, PARTITIONS)?;
+    totals.resent += world.resent();
     totals.acknowledged += world.ledger().acknowledged_count();
     totals.producer_ids += world.ledger().producer_id_count();
     Ok(())

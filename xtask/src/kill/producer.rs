@@ -84,6 +84,7 @@ impl Producer {
     /// One connection: first what is outstanding, then new batches, until the connection or the test ends.
     fn session(&mut self, address: &str) -> Result<()> {
         let mut connection = Connection::open(address)?;
+        self.world.count_resent(self.outstanding.len());
         let mut sent = VecDeque::new();
         while !self.is_done() {
             self.ensure_identity(&mut connection)?;

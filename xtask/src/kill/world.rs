@@ -30,6 +30,8 @@ pub(crate) struct World {
     over: AtomicBool,
     /// Answers that producers have got, for moments that count them.
     answers: AtomicU64,
+    /// Batches that were sent again after a kill.
+    resent: AtomicU64,
 }
 
 /// A lock whose holder panicked is taken all the same: the panic fails the test by itself.
@@ -111,6 +113,16 @@ impl World {
     /// A producer has got an answer.
     pub(crate) fn count_answer(&self) {
         self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A producer sends `count` batches again, not knowing what became of them.
+    pub(crate) fn count_resent(&self, count: usize) {
+        self.resent.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// How many batches were sent again.
+    pub(crate) fn resent(&self) -> u64 {
+        self.resent.load(Ordering::Relaxed)
     }
 
     /// How many answers producers have got.

@@ -191,11 +191,17 @@ impl Connection {
         })
     }
 
-    /// Reads batches of one partition from `offset` on: the records as they are stored.
+    /// Reads batches of one partition from `offset` on, as they are stored. Waits up to `wait_max_ms` until there is one.
     ///
     /// # Errors
     /// The connection is gone, or the broker refuses.
-    pub(crate) fn fetch(&mut self, topic: &str, partition: i32, offset: i64) -> Result<Vec<u8>> {
+    pub(crate) fn fetch(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        wait_max_ms: i32,
+    ) -> Result<Vec<u8>> {
         let partition = fetch::FetchPartition {
             index: partition,
             fetch_offset: offset,
@@ -208,6 +214,8 @@ impl Connection {
             ..Default::default()
         };
         let request = FetchRequest {
+            wait_max_ms,
+            bytes_min: 1,
             bytes_max: 8 << 20,
             topics: vec![topic],
             ..Default::default()
