@@ -84,6 +84,8 @@ impl Drop for Watch<'_> {
 pub(crate) fn install() -> io::Result<()> {
     static INSTALLED: OnceLock<Option<c_int>> = OnceLock::new();
     let error = INSTALLED.get_or_init(|| {
+        // Asked for now, so that the handler finds it known.
+        let _ = rustix::param::page_size();
         let result = keep_previous().and_then(|()| set_action(&our_action()));
         result
             .err()

@@ -29,21 +29,34 @@
 //! ```
 
 mod advice;
+mod buffer_pool;
+pub mod cache;
+mod direct;
 pub mod file;
+mod force;
 mod gather;
+mod growing;
 mod guard;
+pub mod limits;
 mod lock;
 mod mapped_file;
 mod mapping;
+pub mod probe;
 pub mod process;
 mod residency;
 pub mod send;
+mod touch;
 mod words;
 
 pub use advice::{Advice, Populate};
+pub use buffer_pool::{Buffer, BufferPool, PoolExhausted};
+pub use direct::{Alignment, DirectAccess, DirectError, DirectFile};
+pub use force::Force;
+pub use growing::{GrowError, Grower, Growing};
 pub use lock::LockRefused;
 pub use mapped_file::MappedFile;
 pub use mapping::{Mapping, MemoryFault};
+pub use touch::Touch;
 
 /// The size of a page of memory in bytes, as the kernel counts it; a power of two.
 ///

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 
+use rustix::io::Errno;
+use rustix::mm::MlockFlags;
 use rustix::process::{Resource, getrlimit};
 
 use crate::Mapping;
@@ -29,6 +31,10 @@ impl fmt::Display for LockRefused {
             "locking {size} bytes of memory was refused ({error}); "
         )?;
         match limit {
+            _ if error.raw_os_error() == Some(Errno::NOSYS.raw_os_error()) => write!(
+                formatter,
+                "this kernel does not have the call: lock without waiting for the first use"
+            ),
             Some(limit) => write!(
                 formatter,
                 "the limit of this process is {limit} bytes in all (RLIMIT_MEMLOCK): raise it by \
@@ -39,6 +45,14 @@ impl fmt::Display for LockRefused {
                 "no limit is set (RLIMIT_MEMLOCK): memory is short"
             ),
         }
+    }
+}
+
+fn refused(size: usize, error: Errno) -> LockRefused {
+    LockRefused {
+        size,
+        limit: getrlimit(Resource::Memlock).current,
+        error: error.into(),
     }
 }
 
@@ -62,11 +76,28 @@ impl Mapping {
         let address = self.address().wrapping_add(pages.start).cast();
         // SAFETY: the pages lie in this mapping; locking changes no byte of them.
         let result = unsafe { rustix::mm::mlock(address, pages.len()) };
-        result.map_err(|error| LockRefused {
-            size: pages.len(),
-            limit: getrlimit(Resource::Memlock).current,
-            error: error.into(),
-        })
+        result.map_err(|error| refused(pages.len(), error))
+    }
+
+    /// `int mlock2(const void *address, size_t size, MLOCK_ONFAULT)`: keeps every page that `range`
+    /// touches in memory from its first use on, and reads none in now.
+    ///
+    /// Differs from the call as [`Mapping::lock`] does. The whole range counts against the limit at
+    /// once, used or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mapping::lock`]; `ENOSYS` on kernels before 4.4. man 2 mlock2.
+    ///
+    /// # Panics
+    ///
+    /// When the range lies outside the mapping.
+    pub fn lock_on_fault(&self, range: Range<usize>) -> Result<(), LockRefused> {
+        let pages = self.pages(&range);
+        let address = self.address().wrapping_add(pages.start).cast();
+        // SAFETY: the pages lie in this mapping; locking changes no byte of them.
+        let result = unsafe { rustix::mm::mlock_with(address, pages.len(), MlockFlags::ONFAULT) };
+        result.map_err(|error| refused(pages.len(), error))
     }
 
     /// `int munlock(const void *address, size_t size)`: lets the pages that `range` touches be

@@ -12,12 +12,14 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::slice;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicU64, fence};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
+use rustix::fs::MemfdFlags;
 
 use crate::guard::{self, Watch};
 use crate::words::{self, WORD};
@@ -40,6 +42,8 @@ pub struct Mapping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Anonymous,
+    AnonymousShared,
+    Private,
     Shared,
     SharedReadOnly,
 }
@@ -76,6 +80,43 @@ impl Mapping {
         Ok(Mapping::new(memory.into(), Kind::Anonymous))
     }
 
+    /// `memfd_create(name, MFD_CLOEXEC)`, `ftruncate` and `mmap(…, MAP_SHARED, fd, 0)`: memory without a
+    /// file's name, all zeros, that a child process made by `fork` shares.
+    ///
+    /// Differs from `MAP_SHARED | MAP_ANONYMOUS` in nothing but the two calls it takes: the kernel
+    /// backs both by a nameless file of its own. `size` in bytes; zero is allowed.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSYS` on kernels before 3.17, `ENOMEM`, `EMFILE`. man 2 memfd_create.
+    pub fn anonymous_shared(size: usize) -> io::Result<Mapping> {
+        let file = File::from(rustix::fs::memfd_create("pagelog", MemfdFlags::CLOEXEC)?);
+        file.set_len(size as u64)?;
+        guard::install()?;
+        let memory = MmapOptions::new().len(size).map_raw(&file)?;
+        Ok(Mapping::new(memory, Kind::AnonymousShared))
+    }
+
+    /// `mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0)`: the first `size` bytes of
+    /// `file`, which is open for reading; what is copied in stays in this process and never reaches
+    /// the file.
+    ///
+    /// Differs from the call as [`Mapping::shared`] does. Whether a page that was not copied into
+    /// shows later writes to the file is not said by POSIX; on Linux it does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mapping::shared`]. man 2 mmap.
+    pub fn private(file: &File, size: usize) -> io::Result<Mapping> {
+        check_size(file, size)?;
+        guard::install()?;
+        let mut options = MmapOptions::new();
+        // SAFETY: the memory is never lent as a slice; it becomes raw at once, and whoever changes the
+        // file changes words that are read as atomics only.
+        let memory = unsafe { options.len(size).map_copy(file) }?;
+        Ok(Mapping::new(memory.into(), Kind::Private))
+    }
+
     /// `mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)`: the first `size` bytes of
     /// `file`, which is open for reading and writing; what is copied in is the file's at once.
     ///
@@ -108,6 +149,41 @@ impl Mapping {
         Ok(Mapping::new(memory, Kind::SharedReadOnly))
     }
 
+    /// As [`Mapping::shared`], also past the end of the file: who copies there has made the file long
+    /// enough before, or meets [`MemoryFault`].
+    pub(crate) fn shared_ahead(file: &File, size: usize) -> io::Result<Mapping> {
+        guard::install()?;
+        let memory = MmapOptions::new().len(size).map_raw(file)?;
+        Ok(Mapping::new(memory, Kind::Shared))
+    }
+
+    /// As [`Mapping::anonymous`], with `MAP_NORESERVE`: address space that costs memory only where it
+    /// is copied into, and is not counted against the overcommit limit.
+    pub(crate) fn anonymous_ahead(size: usize) -> io::Result<Mapping> {
+        let memory = MmapOptions::new().len(size).no_reserve_swap().map_anon()?;
+        Ok(Mapping::new(memory.into(), Kind::Anonymous))
+    }
+
+    /// `int munmap(void *address, size_t size)`: gives the memory back now, and says how it went.
+    ///
+    /// Dropping does the same and cannot say. Pages of a file that were changed stay in the page
+    /// cache and reach the disk as ever.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` when the kernel's count of mappings is at its limit and this one had to be cut out of
+    /// a larger one; then it stays mapped, for good. man 2 munmap.
+    pub fn unmap(self) -> io::Result<()> {
+        // Not dropped: that would unmap what someone else may have mapped there in the meantime.
+        let memory = ManuallyDrop::new(self.memory);
+        // An empty mapping takes a page all the same.
+        let size = memory.len().max(1);
+        // SAFETY: this is the whole of a mapping that `self` owned, nothing borrows it, and its owner
+        // is not dropped.
+        let result = unsafe { rustix::mm::munmap(memory.as_mut_ptr().cast(), size) };
+        result.map_err(io::Error::from)
+    }
+
     fn new(memory: MmapRaw, kind: Kind) -> Mapping {
         Mapping {
             memory,
@@ -135,10 +211,7 @@ impl Mapping {
     #[inline]
     pub fn copy_in(&self, at: usize, bytes: &[u8]) -> Result<(), MemoryFault> {
         self.check(at, bytes.len());
-        assert!(
-            self.kind != Kind::SharedReadOnly,
-            "a copy into a read-only mapping"
-        );
+        self.check_writable();
         self.guarded(|| words::copy_in(self.words(), at, bytes))
     }
 
@@ -177,7 +250,7 @@ impl Mapping {
 
     /// Runs a copy, watched when the memory is a file's.
     #[inline]
-    fn guarded(&self, copy: impl FnOnce()) -> Result<(), MemoryFault> {
+    pub(crate) fn guarded(&self, copy: impl FnOnce()) -> Result<(), MemoryFault> {
         if self.kind == Kind::Anonymous {
             copy();
             return Ok(());
@@ -192,7 +265,7 @@ impl Mapping {
     /// The memory as words. The last one may reach past the size, but not past the last page, which
     /// is mapped as a whole.
     #[inline]
-    fn words(&self) -> &[AtomicU64] {
+    pub(crate) fn words(&self) -> &[AtomicU64] {
         let count = self.size().div_ceil(WORD);
         let begin = self.memory.as_ptr().cast::<AtomicU64>();
         // SAFETY: the mapping begins on a page boundary, is initialised by the kernel, reaches to
@@ -217,18 +290,28 @@ impl Mapping {
         assert!(fits, "{size} bytes at {at} of a mapping of {}", self.size());
     }
 
+    /// Panics when nothing can be copied in.
+    #[inline]
+    pub(crate) fn check_writable(&self) {
+        let writable = self.kind != Kind::SharedReadOnly;
+        assert!(writable, "a copy into a read-only mapping");
+    }
+
     /// Panics when `range` is reversed or lies outside the mapping.
     pub(crate) fn check_range(&self, range: &Range<usize>) {
         assert!(range.start <= range.end, "the range {range:?} is reversed");
         self.check(range.start, range.end - range.start);
     }
 
-    /// The whole pages that `range` touches, within the mapping.
+    /// The whole pages that `range` touches; none when it is empty.
     pub(crate) fn pages(&self, range: &Range<usize>) -> Range<usize> {
         self.check_range(range);
         let page_size = crate::page_size();
         let start = range.start / page_size * page_size;
-        start..range.end.next_multiple_of(page_size).max(start)
+        if range.is_empty() {
+            return start..start;
+        }
+        start..range.end.next_multiple_of(page_size)
     }
 }
 

@@ -37,6 +37,21 @@ impl Mapping {
         Ok(count)
     }
 
+    /// Whether every page that `range` touches is in memory; see [`Mapping::resident_pages`]. An empty
+    /// range is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mapping::resident_pages`].
+    ///
+    /// # Panics
+    ///
+    /// When the range lies outside the mapping.
+    pub fn is_loaded(&self, range: Range<usize>) -> io::Result<bool> {
+        let count = self.pages(&range).len().div_ceil(crate::page_size());
+        Ok(self.resident_pages(range)? == count)
+    }
+
     fn resident_in(&self, start: usize, size: usize, vector: &mut [u8]) -> io::Result<usize> {
         let vector = &mut vector[..size.div_ceil(crate::page_size())];
         let address = self.address().wrapping_add(start).cast();

@@ -64,6 +64,20 @@ pub(crate) fn copy_out(words: &[AtomicU64], at: usize, into: &mut [u8]) {
     }
 }
 
+/// Loads `word` and drops what it holds: enough to bring its page in.
+pub(crate) fn touch(word: &AtomicU64) {
+    std::hint::black_box(word.load(Relaxed));
+}
+
+/// Stores into `word` what it holds, in one step, so that whoever changes it at the same time loses
+/// nothing. A compare-and-swap and not an addition of zero, which a compiler may turn into a load.
+pub(crate) fn touch_by_store(word: &AtomicU64) {
+    let mut held = word.load(Relaxed);
+    while let Err(seen) = word.compare_exchange_weak(held, held, Relaxed, Relaxed) {
+        held = seen;
+    }
+}
+
 /// Stores whole words, a cache line per turn so that the loop's own cost disappears.
 fn store_words(words: &[AtomicU64], from: &[[u8; WORD]]) {
     let (word_lines, word_rest) = words.as_chunks::<LINE>();

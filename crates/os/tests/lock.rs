@@ -16,6 +16,19 @@ fn pages_are_locked_up_to_the_limit_which_a_refusal_names() {
     memory.unlock(0..64 * page).unwrap();
     assert_eq!(Process::Own.memory().unwrap().locked, before);
 
+    match memory.lock_on_fault(0..4 * page) {
+        // Counted at once, brought in at the first use.
+        Ok(()) => {
+            assert_eq!(
+                Process::Own.memory().unwrap().locked - before,
+                4 * page as u64
+            );
+            assert_eq!(memory.resident_pages(2 * page..4 * page).unwrap(), 0);
+        }
+        Err(refused) => assert!(refused.to_string().contains("kernel"), "{refused}"),
+    }
+    memory.unlock(0..64 * page).unwrap();
+
     // The capability lifts the limit, for this thread.
     let mut sets = capabilities(None).unwrap();
     sets.effective.remove(CapabilitySet::IPC_LOCK);
@@ -33,6 +46,8 @@ fn pages_are_locked_up_to_the_limit_which_a_refusal_names() {
 
     let refused = memory.lock(0..64 * page).unwrap_err();
     assert_eq!((refused.size, refused.limit), (64 * page, Some(limit)));
+    let on_fault = memory.lock_on_fault(0..64 * page).unwrap_err();
+    assert_eq!(on_fault.size, 64 * page);
     let text = refused.to_string();
     assert!(
         text.contains(&limit.to_string()) && text.contains("ulimit -l"),

@@ -48,6 +48,69 @@ fn a_write_through_the_descriptor_is_the_mappings() {
 }
 
 #[test]
+fn a_copy_into_a_private_mapping_never_reaches_the_file() {
+    let file = file_of(10_000);
+    let memory = Mapping::private(&file, 10_000).unwrap();
+    memory.copy_in(5_000, b"own").unwrap();
+    let mut read = [1; 3];
+    memory.copy_out(5_000, &mut read).unwrap();
+    assert_eq!(&read, b"own");
+    file::read_exact_at(&file, 5_000, &mut read).unwrap();
+    assert_eq!(read, [0; 3]);
+}
+
+#[test]
+fn a_private_mapping_needs_a_file_open_for_reading_alone() {
+    let place = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(place.path(), b"some bytes").unwrap();
+    let file = File::open(place.path()).unwrap();
+    let memory = Mapping::private(&file, 10).unwrap();
+    memory.copy_in(0, b"more").unwrap();
+    Mapping::private(&file, 11).unwrap_err();
+    Mapping::shared(&file, 10).unwrap_err();
+}
+
+#[test]
+fn a_truncated_file_is_a_fault_of_a_private_mapping_too() {
+    let file = file_of(10_000);
+    let memory = Mapping::private(&file, 10_000).unwrap();
+    file.set_len(0).unwrap();
+    assert_eq!(memory.copy_in(9_000, b"lost"), Err(MemoryFault));
+}
+
+#[test]
+fn shared_anonymous_memory_begins_as_zeros_and_keeps_what_is_copied_in() {
+    let memory = Mapping::anonymous_shared(10_000).unwrap();
+    memory.copy_in(9_000, b"kept").unwrap();
+    let mut read = vec![1; 10_000];
+    memory.copy_out(0, &mut read).unwrap();
+    assert_eq!(&read[9_000..9_004], b"kept");
+    assert!(read[..9_000].iter().all(|byte| *byte == 0));
+    assert_eq!(Mapping::anonymous_shared(0).unwrap().size(), 0);
+}
+
+#[test]
+fn unmapped_memory_is_gone_at_once_and_a_files_bytes_are_not() {
+    let count_of = |name: &str| {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        maps.lines().filter(|line| line.contains(name)).count()
+    };
+    let place = tempfile::NamedTempFile::new().unwrap();
+    let name = place.path().to_str().unwrap();
+    let file = place.reopen().unwrap();
+    file.set_len(10_000).unwrap();
+    let memory = Mapping::shared(&file, 10_000).unwrap();
+    memory.copy_in(0, b"stays").unwrap();
+    assert_eq!(count_of(name), 1);
+    memory.unmap().unwrap();
+    assert_eq!(count_of(name), 0);
+    let mut read = [0; 5];
+    file::read_exact_at(&file, 0, &mut read).unwrap();
+    assert_eq!(&read, b"stays");
+    Mapping::anonymous(0).unwrap().unmap().unwrap();
+}
+
+#[test]
 fn a_file_shorter_than_the_mapping_is_refused() {
     let error = Mapping::shared(&file_of(100), 101).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
