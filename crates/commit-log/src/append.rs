@@ -20,6 +20,7 @@ use crate::tail::{Reserved, Tail};
 pub const HEAD_SIZE_MAX: usize = 128;
 
 /// An entry to be appended.
+#[derive(Clone, Copy)]
 pub struct NewEntry<'a> {
     /// How many offsets it takes.
     pub count: u32,
@@ -72,6 +73,11 @@ impl Log {
             let base_offset = stream.take(reserved.position, payload_size, new.count, time);
             (number, reserved, base_offset)
         };
+        let filling = Filling {
+            log: self,
+            number,
+            reserved,
+        };
         let header = Header {
             kind: Kind::Data,
             payload_size,
@@ -91,15 +97,7 @@ impl Log {
             epoch: self.epoch(),
         };
         (new.patch)(assigned, head);
-        self.fill(
-            &Filling {
-                log: self,
-                number,
-                reserved,
-            },
-            &header,
-            &[head, new.body],
-        )?;
+        self.fill(&filling, &header, &[head, new.body])?;
         Ok(Appended {
             position: Position(reserved.position),
             end: Position(reserved.end),
@@ -153,20 +151,17 @@ impl Log {
     pub(crate) fn append_own(&self, payload: &[u8], time_ms: i64) -> Result<Appended, AppendError> {
         let payload_size = payload.len() as u32;
         let (number, reserved) = self.reserve(&mut self.tail(), entry_size(payload_size))?;
+        let filling = Filling {
+            log: self,
+            number,
+            reserved,
+        };
         let header = Header {
             payload_size,
             append_time_ms: time_ms,
             ..self.blank(reserved.position)
         };
-        self.fill(
-            &Filling {
-                log: self,
-                number,
-                reserved,
-            },
-            &header,
-            &[payload],
-        )?;
+        self.fill(&filling, &header, &[payload])?;
         Ok(Appended {
             position: Position(reserved.position),
             end: Position(reserved.end),

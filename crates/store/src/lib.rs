@@ -29,9 +29,11 @@ pub use error::{
     AppendError, CreateTopicError, DeleteTopicError, LogError, ProducerIdsExhausted, ReadError,
     ReplayError,
 };
-pub use pagelog_commit_log::{Assigned, Busy, LogOptions, Recovery, Route, SyncSide};
+pub use pagelog_commit_log::{
+    Assigned, Busy, LogOptions, NewEntry as Batch, Recovery, Route, SyncSide,
+};
 pub use pagelog_record::{Epoch, Offset, Producer, StreamId};
-pub use partition::{Appended, Batch, Partition};
+pub use partition::{Appended, Partition};
 pub use producers::{PRODUCERS_PER_PARTITION_MAX, SequenceError};
 pub use reading::{FoundBatch, ReadLimits, Records, Watch};
 pub use replay::PARTITIONS_LIMIT;

@@ -11,7 +11,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pagelog_commit_log::{Assigned, NewEntry, Stream};
+use pagelog_commit_log::{NewEntry as Batch, Stream};
 use pagelog_record::{Epoch, Offset, Producer, StreamId};
 
 use crate::answer::Position;
@@ -46,25 +46,6 @@ struct State {
 pub(crate) struct Past {
     pub(crate) epochs: Epochs,
     pub(crate) producers: Producers,
-}
-
-/// A batch of records to append. It is stored as it is but for what `patch` writes.
-#[derive(Clone, Copy)]
-pub struct Batch<'a> {
-    /// How many offsets it takes; at least 1.
-    pub count: u32,
-    /// The time of the append, milliseconds since 1970 UTC.
-    pub append_time_ms: i64,
-    /// The highest time among its records, milliseconds since 1970 UTC; −1 for none.
-    pub record_time_max_ms: i64,
-    /// Who numbered it; [`Producer::NONE`] if nobody did.
-    pub producer: Producer,
-    /// The first of its bytes, those that `patch` may change; at most [`pagelog_commit_log::HEAD_SIZE_MAX`].
-    pub head: &'a [u8],
-    /// The rest of its bytes, stored as they are.
-    pub body: &'a [u8],
-    /// Writes into the head what is known only now: the batch's offset, the log's epoch.
-    pub patch: fn(Assigned, &mut [u8]),
 }
 
 /// A batch that is in the log, or will be once its mark is reached.
@@ -161,16 +142,7 @@ impl Partition {
         if let Some(original) = self.duplicate(&mut state, batch)? {
             return Ok((original, Waiters::default()));
         }
-        let new = NewEntry {
-            count: batch.count,
-            append_time_ms: batch.append_time_ms,
-            record_time_max_ms: batch.record_time_max_ms,
-            producer: batch.producer,
-            head: batch.head,
-            body: batch.body,
-            patch: batch.patch,
-        };
-        let entry = self.core.log.append(&self.stream, &new)?;
+        let entry = self.core.log.append(&self.stream, batch)?;
         let appended = Appended {
             base_offset: entry.base_offset,
             end: entry.end,
