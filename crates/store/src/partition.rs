@@ -12,7 +12,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pagelog_commit_log::{NewEntry as Batch, Stream};
-use pagelog_record::{Epoch, Offset, Producer, StreamId};
+use pagelog_record::{Epoch, Offset, StreamId};
 
 use crate::answer::Position;
 use crate::core::Core;
