@@ -35,10 +35,11 @@ fn long_help() -> String {
 
 /// A broker for Kafka clients over one durable log.
 #[derive(Debug, Parser)]
-#[command(name = "pagelog", version, about, after_help = EXAMPLES, after_long_help = long_help())]
+#[command(name = "pagelog", version, after_help = EXAMPLES, after_long_help = long_help())]
 #[command(
     override_usage = "pagelog [serve] [OPTIONS]",
-    args_conflicts_with_subcommands = true
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
 )]
 pub(crate) struct CommandLine {
     #[command(subcommand)]
