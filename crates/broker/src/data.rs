@@ -40,11 +40,15 @@ pub(crate) fn refused(path: &Path, error: &OpenError) -> Failure {
         | OpenError::SegmentUneven { .. }
         | OpenError::Foreign { .. }
         | OpenError::Replay { .. }
+        | OpenError::CutUnfinished { .. }
+        | OpenError::CutDamaged
         | OpenError::Meta(MetaError::Missing { .. } | MetaError::Damaged { .. })
         | OpenError::Segments(
             pagelog_segment::OpenError::MissingSegment { .. }
-            | pagelog_segment::OpenError::Overlap { .. },
+            | pagelog_segment::OpenError::Overlap { .. }
+            | pagelog_segment::OpenError::Unusable { .. },
         ) => Failure::Damaged(shown),
+        OpenError::NoLog | OpenError::Changed { .. } => Failure::Data(shown),
         OpenError::Failed(failure) => failed(failure),
         OpenError::Allocate(source) => Failure::Data(format!("{shown}{}", remedy(source))),
         OpenError::Read { source, .. }
@@ -88,6 +92,7 @@ pub(crate) fn describe(recovery: &Recovery, epoch: u32, milliseconds: u128) {
         segments,
         entries,
         end,
+        epoch: _,
         proven_durable,
         clean,
         cut,

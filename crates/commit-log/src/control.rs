@@ -10,13 +10,24 @@ impl Control {
     pub(crate) const OPENED: u8 = 2;
     /// The log was closed, and this is the last entry of that opening.
     pub(crate) const STOPPED: u8 = 3;
+    /// The log was cut here by hand; what lies before is all that was kept.
+    pub(crate) const CUT: u8 = 4;
     /// From here on types belong to the store.
     pub(crate) const STORE_MIN: u8 = 16;
 
     pub(crate) fn segment_head(size: u64) -> [u8; 16] {
+        Control::with_number(Control::SEGMENT_HEAD, size)
+    }
+
+    /// A cut, naming where the log had ended.
+    pub(crate) fn cut(end: u64) -> [u8; 16] {
+        Control::with_number(Control::CUT, end)
+    }
+
+    fn with_number(kind: u8, number: u64) -> [u8; 16] {
         let mut payload = [0; 16];
-        payload[0] = Control::SEGMENT_HEAD;
-        payload[8..].copy_from_slice(&size.to_le_bytes());
+        payload[0] = kind;
+        payload[8..].copy_from_slice(&number.to_le_bytes());
         payload
     }
 

@@ -25,6 +25,19 @@ pub enum OpenError {
     /// No first or next segment could be made.
     #[error("cannot make the segment that the log needs next: {0}")]
     Allocate(#[source] Arc<io::Error>),
+    /// The log is being cut, and that was not finished.
+    #[error(
+        "a cut of the log at position {position} was begun and not finished: finish it with `pagelog repair --to {position} --yes`"
+    )]
+    CutUnfinished {
+        /// Where it is being cut.
+        position: Position,
+    },
+    /// The log is being cut, and it cannot be read where.
+    #[error(
+        "log.cut is damaged: a cut of the log was begun and not finished, and nothing says where"
+    )]
+    CutDamaged,
     /// Reading the log failed.
     #[error("cannot read the segment {file} at byte {at}: {source}")]
     Read {
@@ -34,6 +47,20 @@ pub enum OpenError {
         at: u64,
         /// What the system says.
         source: io::Error,
+    },
+    /// There is no log to be read.
+    #[error("there is no log here: neither log.meta nor a segment")]
+    NoLog,
+    /// An entry that had been read whole was another one when the tail was to be written again.
+    #[error(
+        "the entry at position {position} ({file}) was whole when the log was read, and is not any more: the page cache has let go of what a \
+         failed sync had not brought to the disk; nothing there was acknowledged as durable: start again, which reads what the disk holds"
+    )]
+    Changed {
+        /// Where the entry lies.
+        position: Position,
+        /// Its segment's file name.
+        file: String,
     },
     /// Writing the tail again failed.
     #[error("cannot write the log's tail again in {file}: {source}")]

@@ -42,6 +42,7 @@
 
 mod append;
 mod control;
+mod cut;
 mod error;
 mod index;
 mod log;
@@ -50,6 +51,8 @@ mod open;
 mod options;
 mod read;
 mod recover;
+mod replayer;
+mod rewrite;
 mod ring;
 mod scan;
 mod stream;
@@ -59,6 +62,7 @@ mod watermark;
 mod whole;
 
 pub use append::{Appended, Assigned, HEAD_SIZE_MAX, NewEntry};
+pub use cut::{Cut, CutError, Loss, StreamLoss};
 pub use error::{AppendError, Busy, LogFailure, OpenError};
 pub use log::Log;
 pub use meta::MetaError;
@@ -68,6 +72,7 @@ pub use pagelog_record::{Epoch, Header, Kind, Offset, Producer, StreamId};
 pub use pagelog_segment::{Position, Storage};
 pub use read::Payload;
 pub use recover::{Entry, Recovery, Replay};
+pub use replayer::{Place, Replayer};
 pub use scan::NotWhole;
 pub use stream::{Bounds, Stream};
 pub use sync::{Counters, SyncSide, Waker};

@@ -53,12 +53,8 @@ impl Meta {
     /// Reads the identity, or makes one if the directory holds no segments.
     pub(crate) fn open_or_create(storage: &dyn Storage) -> Result<Meta, MetaError> {
         let names = storage.list().map_err(io_error("look for"))?;
-        if names.iter().any(|name| name == FILE_NAME) {
-            return Meta::read(storage);
-        }
-        let segments = names.iter().filter(|name| base_of(name).is_some()).count();
-        if segments > 0 {
-            return Err(MetaError::Missing { segments });
+        if let Some(meta) = Meta::find(storage, &names)? {
+            return Ok(meta);
         }
         if names.iter().any(|name| name == NEW_FILE_NAME) {
             storage
@@ -66,6 +62,21 @@ impl Meta {
                 .map_err(io_error("remove the unfinished"))?;
         }
         Meta::create(storage)
+    }
+
+    /// Reads the identity; changes nothing. `None` if there is neither that nor a segment.
+    pub(crate) fn open(storage: &dyn Storage) -> Result<Option<Meta>, MetaError> {
+        Meta::find(storage, &storage.list().map_err(io_error("look for"))?)
+    }
+
+    fn find(storage: &dyn Storage, names: &[String]) -> Result<Option<Meta>, MetaError> {
+        if names.iter().any(|name| name == FILE_NAME) {
+            return Meta::read(storage).map(Some);
+        }
+        match names.iter().filter(|name| base_of(name).is_some()).count() {
+            0 => Ok(None),
+            segments => Err(MetaError::Missing { segments }),
+        }
     }
 
     fn create(storage: &dyn Storage) -> Result<Meta, MetaError> {

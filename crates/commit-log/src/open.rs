@@ -1,27 +1,28 @@
 //! Opens a log: identity, segments, replay, the tail written again, a raised epoch.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagelog_record::{Epoch, Seed};
-use pagelog_segment::{NextError, Position, Segment, Segments, Storage, file_name};
+use pagelog_record::{Epoch, Header, Kind, Seed, StreamId};
+use pagelog_segment::{NextError, Position, Segment, Segments, Storage};
 
 use crate::control::Control;
+use crate::cut;
 use crate::error::{AppendError, OpenError};
 use crate::log::{Log, Parts};
 use crate::meta::Meta;
 use crate::options::{LogOptions, Route};
-use crate::recover::{self, Recovery, Replay};
+use crate::recover::{Recovery, Replay};
+use crate::replayer::Replayer;
+use crate::rewrite::rewrite_tail;
 use crate::ring::Ring;
+use crate::stream::Stream;
 use crate::sync::SyncSide;
 use crate::tail::Tail;
-use crate::whole;
 
 /// How long the making of a segment may take at an opening.
 const NEXT_SEGMENT_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How much of the tail is read and written again at once, in bytes.
-const REWRITE_SIZE: usize = 1 << 20;
 
 /// A log that is open.
 #[derive(Debug)]
@@ -49,12 +50,18 @@ impl Log {
         replay: &mut Replay<'_>,
     ) -> Result<Opened, OpenError> {
         options.check()?;
+        cut::check_finished(&*storage)?;
         let meta = Meta::open_or_create(&*storage)?;
-        let seed = Seed::from_secret(&meta.secret);
         let segments = Segments::open(storage, options.segment_size)?;
-        let found = recover::replay(&segments.snapshot(), seed, replay)?;
-        rewrite_tail(&segments.snapshot(), &found.recovery)?;
-        let active = active_segment(&segments, found.recovery.end)?;
+        let replayer = Replayer::over(&meta, segments.snapshot().to_vec());
+        let mut streams = HashMap::new();
+        let recovery = replayer.replay(&mut |entry| {
+            take_up(&mut streams, entry.header);
+            replay(entry)
+        })?;
+        let seed = Seed::from_secret(&meta.secret);
+        rewrite_tail(&segments.snapshot(), seed, &recovery)?;
+        let active = active_segment(&segments, recovery.end)?;
         let ring = match options.route {
             Route::Staged { ring_size } => {
                 Some(Ring::new(ring_size).map_err(|error| OpenError::Allocate(Arc::new(error)))?)
@@ -65,20 +72,30 @@ impl Log {
         let log = Log::new(Parts {
             id: meta.id,
             seed,
-            epoch: Epoch(found.epoch.0 + 1),
+            epoch: Epoch(recovery.epoch.0 + 1),
             options,
             segments,
-            tail: Tail::new(active, found.recovery.end, cursor),
+            tail: Tail::new(active, recovery.end, cursor),
             ring,
-            streams: found.streams,
+            streams,
         });
         let mut sync = SyncSide::new(Arc::clone(&log));
         begin_epoch(&log, &mut sync)?;
         Ok(Opened {
             log,
             sync,
-            recovery: found.recovery,
+            recovery,
         })
+    }
+}
+
+/// The entries of a stream are found again by its index.
+fn take_up(streams: &mut HashMap<StreamId, Arc<Stream>>, header: &Header) {
+    if header.kind == Kind::Data {
+        let stream = streams.entry(header.stream);
+        stream
+            .or_insert_with(|| Arc::new(Stream::new(header.stream)))
+            .replay(header);
     }
 }
 
@@ -98,38 +115,6 @@ fn active_segment(segments: &Segments, end: Position) -> Result<Arc<Segment>, Op
     };
     segments.wait_next(NEXT_SEGMENT_TIMEOUT).map_err(failed)?;
     segments.take_next().map_err(failed)
-}
-
-/// After a failed sync or a crash, pages may be valid in the cache and absent from the disk, and a later sync would not write them.
-/// So what is not proven durable is written once more, which makes its pages dirty, and synced.
-fn rewrite_tail(segments: &[Arc<Segment>], recovery: &Recovery) -> Result<(), OpenError> {
-    for segment in segments {
-        let from = recovery.proven_durable.max(segment.base());
-        let to = recovery.end.min(segment.end());
-        if from < to {
-            rewrite(segment, from, to).map_err(|source| OpenError::Rewrite {
-                file: file_name(segment.base()),
-                source,
-            })?;
-        }
-    }
-    Ok(())
-}
-
-fn rewrite(segment: &Segment, from: Position, to: Position) -> std::io::Result<()> {
-    let mut buffer = vec![0; REWRITE_SIZE.min((to.0 - from.0) as usize)];
-    let mut at = from.0;
-    while at < to.0 {
-        let count = buffer.len().min((to.0 - at) as usize);
-        let in_file = at - segment.base().0;
-        let read = whole::read(&**segment.file(), in_file, &mut buffer[..count])?;
-        if read < count {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        whole::write(&**segment.file(), in_file, &buffer[..count])?;
-        at += count as u64;
-    }
-    segment.file().sync_data()
 }
 
 /// Appends and syncs the entry with the raised epoch, before anything else can be appended.

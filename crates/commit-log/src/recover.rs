@@ -3,18 +3,16 @@
 //! The first entry that is not whole is the end of the log, unless a later whole entry of no earlier epoch names a durable position above it: then it had been
 //! synced, and what is missing is damage. Nothing is written here.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use pagelog_record::{ALIGNMENT, Epoch, HEADER_SIZE, Header, Kind, Seed, StreamId, entry_size};
+use pagelog_record::{ALIGNMENT, Epoch, HEADER_SIZE, Header, Kind, Seed, entry_size};
 use pagelog_segment::{Position, Segment, file_name};
 
 use crate::control::Control;
 use crate::error::OpenError;
 use crate::options::{PAGE_SIZE, SEGMENT_HEAD_SIZE};
-use crate::scan::{NotWhole, Scanner, Source};
-use crate::stream::Stream;
+use crate::scan::{NotWhole, Progress, Scanner, Source};
 
 /// The largest control entry that is read into memory whole, in bytes.
 const CONTROL_SIZE_MAX: u32 = 16 << 20;
@@ -35,7 +33,7 @@ pub struct Entry<'a> {
 pub type Replay<'a> =
     dyn FnMut(&Entry<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
 
-/// What an opening found.
+/// What a replay found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovery {
     /// How many segments were read.
@@ -44,7 +42,9 @@ pub struct Recovery {
     pub entries: u64,
     /// Where the log ended.
     pub end: Position,
-    /// Everything below was proven durable by the entries themselves; what lies above was written and synced again.
+    /// The epoch of the last entry; 0 if there is none.
+    pub epoch: Epoch,
+    /// Everything below was proven durable by the entries themselves; what lies above, an opening writes and syncs again.
     pub proven_durable: Position,
     /// Whether the last opening closed the log, so that nothing can have been lost.
     pub clean: bool,
@@ -52,42 +52,35 @@ pub struct Recovery {
     pub cut: Option<NotWhole>,
 }
 
-/// What replay knows by the time it ends.
-pub(crate) struct Found {
-    pub(crate) recovery: Recovery,
-    pub(crate) epoch: Epoch,
-    pub(crate) streams: HashMap<StreamId, Arc<Stream>>,
-}
-
-/// Replays the log from its oldest segment on.
+/// Replays `segments`, which follow one another, from the first on.
 pub(crate) fn replay(
     segments: &[Arc<Segment>],
     seed: Seed,
+    progress: &Progress,
     apply: &mut Replay<'_>,
-) -> Result<Found, OpenError> {
-    let mut state = State::new(segments.first().map_or(Position(0), |first| first.base()));
+) -> Result<Recovery, OpenError> {
     segments
         .iter()
         .try_for_each(|segment| check_size(segment))?;
-    let source = |segment| Source::new(segment).map_err(read_error(segment, 0));
     let sources = segments.iter().map(|segment| source(segment));
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
-    for (index, source) in sources.iter().enumerate() {
+    let begin = segments.first().map_or(Position(0), |first| first.base());
+    let mut state = State::new(begin, seed, progress);
+    for index in 0..sources.len() {
         state.recovery.segments = index + 1;
-        if let Some(why) = state.segment(source, seed, apply)? {
-            state.check_damage(&sources[index..], seed, why)?;
+        if let Some(why) = state.segment(&sources[index..], apply)? {
             if state.recovery.entries == 0 {
-                check_foreign(&sources, seed)?;
+                state.check_foreign(&sources)?;
             }
             state.recovery.cut = (!is_blank(why)).then_some(why);
             break;
         }
     }
-    Ok(Found {
-        recovery: state.recovery,
-        epoch: state.epoch,
-        streams: state.streams,
-    })
+    Ok(state.recovery)
+}
+
+pub(crate) fn source(segment: &Segment) -> Result<Source<'_>, OpenError> {
+    Source::new(segment).map_err(read_error(segment, 0))
 }
 
 /// Nothing was ever written there.
@@ -95,41 +88,66 @@ fn is_blank(why: NotWhole) -> bool {
     matches!(why, NotWhole::Header(pagelog_record::HeaderError::Magic(magic)) if magic == [0; 4])
 }
 
-struct State {
+struct State<'a> {
     recovery: Recovery,
-    epoch: Epoch,
-    streams: HashMap<StreamId, Arc<Stream>>,
+    seed: Seed,
+    progress: &'a Progress,
 }
 
-impl State {
-    fn new(begin: Position) -> State {
+impl<'a> State<'a> {
+    fn new(begin: Position, seed: Seed, progress: &'a Progress) -> State<'a> {
         State {
             recovery: Recovery {
                 segments: 0,
                 entries: 0,
                 end: begin,
+                epoch: Epoch(0),
                 proven_durable: begin,
                 clean: false,
                 cut: None,
             },
-            epoch: Epoch(0),
-            streams: HashMap::new(),
+            seed,
+            progress,
         }
     }
 
-    /// Replays one segment; answers why it ends before its end.
+    /// Replays one segment, the first of `rest`; answers why the log ends before its end, if it does.
+    ///
+    /// What looks damaged is read a second time: whoever reads a log in use may have met an entry while it was being filled.
     fn segment(
         &mut self,
+        rest: &[Source<'_>],
+        apply: &mut Replay<'_>,
+    ) -> Result<Option<NotWhole>, OpenError> {
+        let segment = rest[0].segment;
+        let mut refused = self.entries(&rest[0], 0, apply)?;
+        let mut refused_at = None;
+        while let Some(why) = refused {
+            let Some(proof) = self.proof(rest)? else {
+                return Ok(Some(why));
+            };
+            let end = self.recovery.end;
+            if refused_at == Some(end) {
+                return Err(self.damaged(segment, why, &proof));
+            }
+            refused_at = Some(end);
+            refused = self.entries(&source(segment)?, end - segment.base(), apply)?;
+        }
+        Ok(None)
+    }
+
+    /// Replays the entries from byte `at` of the segment on; answers why they end before its end.
+    fn entries(
+        &mut self,
         source: &Source<'_>,
-        seed: Seed,
+        mut at: u64,
         apply: &mut Replay<'_>,
     ) -> Result<Option<NotWhole>, OpenError> {
         let segment = source.segment;
-        let mut scanner = Scanner::new(source, seed);
-        let mut at = 0;
+        let mut scanner = Scanner::new(source, self.seed, self.progress);
         while at + HEADER_SIZE as u64 <= segment.size() {
             let header = match scanner.entry(at).map_err(read_error(segment, at))? {
-                Ok(header) if header.epoch < self.epoch => {
+                Ok(header) if header.epoch < self.recovery.epoch => {
                     return Ok(Some(NotWhole::Epoch(header.epoch)));
                 }
                 Ok(header) => header,
@@ -167,68 +185,82 @@ impl State {
     ) -> Result<(), OpenError> {
         let position = Position(header.position);
         check_fields(header)?;
-        if header.kind == Kind::Data {
-            let stream = self.streams.entry(header.stream);
-            stream
-                .or_insert_with(|| Arc::new(Stream::new(header.stream)))
-                .replay(header);
-        }
         let entry = Entry { header, control };
         apply(&entry).map_err(|source| OpenError::Replay { position, source })?;
-        self.epoch = header.epoch;
+        self.recovery.epoch = header.epoch;
         self.recovery.entries += 1;
         self.recovery.end = Position(header.position + header.entry_size());
-        self.recovery.proven_durable = self.recovery.proven_durable.max(Position(header.durable));
+        let durable = Position(header.durable.min(header.position));
+        self.recovery.proven_durable = self.recovery.proven_durable.max(durable);
         self.recovery.clean = control.and_then(<[u8]>::first) == Some(&Control::STOPPED);
         Ok(())
     }
 
-    /// The log ends at `recovery.end`, in the first of `rest`, unless something behind proves that more had been durable.
-    fn check_damage(
-        &self,
-        rest: &[Source<'_>],
-        seed: Seed,
-        reason: NotWhole,
-    ) -> Result<(), OpenError> {
+    /// What the log is refused with where it breaks off in `segment`.
+    fn damaged(&self, segment: &Segment, reason: NotWhole, proof: &Header) -> OpenError {
+        let position = self.recovery.end;
+        OpenError::Damaged {
+            position,
+            file: file_name(segment.base()),
+            at: position - segment.base(),
+            reason,
+            proof: Position(proof.position),
+            durable: Position(proof.durable),
+        }
+    }
+
+    /// A whole entry behind the end, which lies in the first of `rest`, that was written when the end had long been durable.
+    fn proof(&self, rest: &[Source<'_>]) -> Result<Option<Header>, OpenError> {
         let end = self.recovery.end;
-        let broken = rest[0].segment;
-        let mut from = end.0 - broken.base().0;
         for source in rest {
-            let proof = self.proof(source, seed, from);
-            let proof = proof.map_err(read_error(source.segment, from))?;
-            if let Some(proof) = proof {
-                return Err(OpenError::Damaged {
-                    position: end,
-                    file: file_name(broken.base()),
-                    at: end.0 - broken.base().0,
-                    reason,
-                    proof: Position(proof.position),
-                    durable: Position(proof.durable),
-                });
+            let segment = source.segment;
+            let mut at = end.max(segment.base()) - segment.base();
+            let mut scanner = Scanner::new(source, self.seed, self.progress);
+            while let Some(header) = next_whole(&mut scanner, segment, at)? {
+                if header.epoch >= self.recovery.epoch && header.durable > end.0 {
+                    return Ok(Some(header));
+                }
+                // All its bytes are its own: no other entry begins within it.
+                at = header.position - segment.base().0 + header.entry_size();
+            }
+        }
+        Ok(None)
+    }
+
+    /// A log of which not one entry is whole has none, if it was never more than begun: its first two entries are synced before there is a third.
+    /// If more lies there, it was sealed with another secret.
+    fn check_foreign(&self, sources: &[Source<'_>]) -> Result<(), OpenError> {
+        let mut from = FIRST_ENTRIES_SIZE;
+        for source in sources {
+            let segment = source.segment;
+            let mut scanner = Scanner::new(source, self.seed, self.progress);
+            let candidate = scanner.next_candidate(from);
+            if let Some(at) = candidate.map_err(read_error(segment, from))? {
+                let file = file_name(segment.base());
+                return Err(OpenError::Foreign { file, at });
             }
             from = 0;
         }
         Ok(())
     }
+}
 
-    /// A whole entry from byte `from` of the segment on that was written when the end of the log had long been durable.
-    fn proof(&self, source: &Source<'_>, seed: Seed, from: u64) -> io::Result<Option<Header>> {
-        let mut scanner = Scanner::new(source, seed);
-        let mut at = from;
-        while let Some(found) = scanner.next_candidate(at)? {
-            at = match scanner.entry(found)? {
-                Ok(header)
-                    if header.epoch >= self.epoch && header.durable > self.recovery.end.0 =>
-                {
-                    return Ok(Some(header));
-                }
-                // All its bytes are its own: no other entry begins within it.
-                Ok(header) => found + header.entry_size(),
-                Err(_) => found + ALIGNMENT as u64,
-            };
+/// The first whole entry of the segment from byte `at` on, wherever its log ends.
+pub(crate) fn next_whole(
+    scanner: &mut Scanner<'_>,
+    segment: &Segment,
+    mut at: u64,
+) -> Result<Option<Header>, OpenError> {
+    while let Some(found) = scanner
+        .next_candidate(at)
+        .map_err(read_error(segment, at))?
+    {
+        if let Ok(header) = scanner.entry(found).map_err(read_error(segment, found))? {
+            return Ok(Some(header));
         }
-        Ok(None)
+        at = found + ALIGNMENT as u64;
     }
+    Ok(None)
 }
 
 /// An entry may be whole and still say what no writer of this log writes; to go on from there would overflow.
@@ -248,27 +280,10 @@ fn check_fields(header: &Header) -> Result<(), OpenError> {
 }
 
 /// A file that was cut so short that it no longer holds its head cannot say how long it was made: but not as long as that.
-fn check_size(segment: &Segment) -> Result<(), OpenError> {
+pub(crate) fn check_size(segment: &Segment) -> Result<(), OpenError> {
     let (file, found) = (file_name(segment.base()), segment.size());
     if found == 0 || !found.is_multiple_of(PAGE_SIZE) {
         return Err(OpenError::SegmentUneven { file, found });
-    }
-    Ok(())
-}
-
-/// A log of which not one entry is whole has none, if it was never more than begun: its first two entries are synced before there is a third.
-/// If more lies there, it was sealed with another secret.
-fn check_foreign(sources: &[Source<'_>], seed: Seed) -> Result<(), OpenError> {
-    let mut from = FIRST_ENTRIES_SIZE;
-    for source in sources {
-        let segment = source.segment;
-        let mut scanner = Scanner::new(source, seed);
-        let candidate = scanner.next_candidate(from);
-        if let Some(at) = candidate.map_err(read_error(segment, from))? {
-            let file = file_name(segment.base());
-            return Err(OpenError::Foreign { file, at });
-        }
-        from = 0;
     }
     Ok(())
 }
@@ -286,7 +301,7 @@ fn is_head(segment: &Segment, control: Option<&[u8]>) -> Result<bool, OpenError>
     }
 }
 
-fn read_error(segment: &Segment, at: u64) -> impl FnOnce(io::Error) -> OpenError {
+pub(crate) fn read_error(segment: &Segment, at: u64) -> impl FnOnce(io::Error) -> OpenError {
     let file = file_name(segment.base());
     move |source| OpenError::Read { file, at, source }
 }
@@ -294,7 +309,7 @@ fn read_error(segment: &Segment, at: u64) -> impl FnOnce(io::Error) -> OpenError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pagelog_record::{Offset, Producer};
+    use pagelog_record::{Offset, Producer, StreamId};
 
     fn check(epoch: u32, base_offset: i64, count: u32) -> bool {
         let header = Header {

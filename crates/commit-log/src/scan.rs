@@ -70,6 +70,9 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Told how far the log has been read.
+pub(crate) type Progress = dyn Fn(Position) + Send;
+
 /// A window over one segment's file.
 pub(crate) struct Scanner<'a> {
     segment: &'a Segment,
@@ -78,16 +81,18 @@ pub(crate) struct Scanner<'a> {
     buffer: Box<[u8]>,
     /// Where in the file the buffer begins, and how much of it is filled.
     window: (u64, usize),
+    progress: &'a Progress,
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(source: &Source<'a>, seed: Seed) -> Scanner<'a> {
+    pub(crate) fn new(source: &Source<'a>, seed: Seed, progress: &'a Progress) -> Scanner<'a> {
         Scanner {
             segment: source.segment,
             data_end: source.data_end,
             seed,
             buffer: vec![0; BUFFER_SIZE].into_boxed_slice(),
             window: (0, 0),
+            progress,
         }
     }
 
@@ -206,6 +211,7 @@ impl<'a> Scanner<'a> {
         } else {
             self.window.1 = read;
         }
+        (self.progress)(self.segment.base() + (at + self.window.1 as u64));
         Ok(())
     }
 }

@@ -196,6 +196,52 @@ pub fn advise(file: &File, range: Range<u64>, advice: FileAdvice) -> io::Result<
     retry(|| rustix::fs::fadvise(file, range.start, Some(size), advice))
 }
 
+/// A process that holds a `flock` lock on a file, as the kernel lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockOwner {
+    /// Its process id.
+    pub process: u32,
+    /// Whether the list names the device of the file's status, too. On Btrfs and on overlays it may
+    /// not although it is the same file: then only the inode's number speaks for it.
+    pub same_device: bool,
+}
+
+/// Who holds a `flock` lock on an inode of this number: `/proc/locks`, which is read and takes no
+/// lock itself. Processes of a namespace that is hidden from this one are not listed.
+///
+/// # Errors
+///
+/// When `/proc` is not mounted. man 5 proc_locks.
+pub fn lock_owners(file: &File) -> io::Result<Vec<LockOwner>> {
+    let status = rustix::fs::fstat(file)?;
+    let device = (
+        rustix::fs::major(status.st_dev),
+        rustix::fs::minor(status.st_dev),
+    );
+    let locks = std::fs::read_to_string("/proc/locks")?;
+    Ok(owners_in(&locks, device, status.st_ino))
+}
+
+/// The owners in lines like `1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF`; a line with `->` is one who waits.
+fn owners_in(locks: &str, device: (u32, u32), inode: u64) -> Vec<LockOwner> {
+    let owner = |line: &str| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        if words.next() != Some("FLOCK") {
+            return None;
+        }
+        let process = words.nth(2)?.parse().ok()?;
+        let mut place = words.next()?.split(':');
+        let major = u32::from_str_radix(place.next()?, 16).ok()?;
+        let minor = u32::from_str_radix(place.next()?, 16).ok()?;
+        let found: u64 = place.next()?.parse().ok()?;
+        (found == inode).then_some(LockOwner {
+            process,
+            same_device: (major, minor) == device,
+        })
+    };
+    locks.lines().filter_map(owner).collect()
+}
+
 /// Repeats a call that a signal interrupted before it did anything.
 fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     rustix::io::retry_on_intr(call).map_err(io::Error::from)
@@ -211,5 +257,28 @@ fn retry_count(mut call: impl FnMut() -> isize) -> io::Result<usize> {
         if error.kind() != io::ErrorKind::Interrupted {
             return Err(error);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_found_by_inode_and_those_who_wait_are_none() {
+        let locks = "\
+1: POSIX  ADVISORY  WRITE 11 fe:00:77 0 EOF
+2: FLOCK  ADVISORY  WRITE 22 fe:0a:77 0 EOF
+2: -> FLOCK  ADVISORY  WRITE 33 fe:0a:77 0 EOF
+3: FLOCK  ADVISORY  WRITE 44 00:2b:77 0 EOF
+4: FLOCK  ADVISORY  WRITE 55 fe:0a:78 0 EOF
+not a line of that kind
+";
+        let owner = |process, same_device| LockOwner {
+            process,
+            same_device,
+        };
+        let found = owners_in(locks, (0xfe, 0x0a), 77);
+        assert_eq!(found, [owner(22, true), owner(44, false)]);
     }
 }

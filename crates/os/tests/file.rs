@@ -101,8 +101,22 @@ fn a_lock_is_held_against_a_second_open_until_it_is_closed() {
         file::lock_exclusive(&second),
         Err(LockError::Held)
     ));
+    let owners = file::lock_owners(&second).unwrap();
+    assert!(
+        owners
+            .iter()
+            .any(|owner| owner.process == std::process::id()),
+        "{owners:?}"
+    );
     drop(first);
     file::lock_exclusive(&second).unwrap();
+}
+
+#[test]
+fn a_file_that_nobody_has_locked_has_no_owner() {
+    let place = tempfile::NamedTempFile::new().unwrap();
+    let owners = file::lock_owners(place.as_file()).unwrap();
+    assert!(owners.iter().all(|owner| !owner.same_device), "{owners:?}");
 }
 
 #[test]

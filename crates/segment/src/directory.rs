@@ -121,7 +121,10 @@ fn parents_of(path: &Path) -> Vec<PathBuf> {
     parents
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DirectoryError {
+pub(crate) fn failed(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> DirectoryError {
     move |error| DirectoryError::Io {
         action,
         path: path.to_path_buf(),
@@ -152,7 +155,7 @@ fn lock(directory: &Path) -> Result<File, DirectoryError> {
 }
 
 /// The process id in a lock file that someone else wrote, and may be writing now.
-fn pid_in(lock: &mut File) -> Option<u32> {
+pub(crate) fn pid_in(lock: &mut File) -> Option<u32> {
     const DIGITS_MAX: u64 = 16;
     let mut text = String::new();
     lock.take(DIGITS_MAX).read_to_string(&mut text).ok()?;
@@ -199,6 +202,21 @@ impl Storage for Directory {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.path.join(name))
+    }
+
+    fn set_aside(&self, name: &str, directory: &str) -> io::Result<()> {
+        let place = self.path.join(directory);
+        match fs::create_dir(&place) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let to = place.join(name);
+        if to.try_exists()? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        fs::rename(self.path.join(name), to)?;
+        file::sync_directory(&place)?;
+        self.sync_directory()
     }
 
     fn sync_directory(&self) -> io::Result<()> {

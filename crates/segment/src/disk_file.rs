@@ -16,7 +16,7 @@ pub(crate) struct DiskFile {
 }
 
 impl DiskFile {
-    /// `file` is open for reading and writing.
+    /// `file` is open for reading, and for writing if it is to be written.
     pub(crate) fn new(file: File) -> DiskFile {
         DiskFile { file }
     }

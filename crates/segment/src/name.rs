@@ -35,8 +35,10 @@ pub fn base_of(name: &str) -> Option<Position> {
         .flatten()
 }
 
-/// The name of the file that will become the segment at `base`.
-pub(crate) fn new_file_name(base: Position) -> String {
+/// The name of the file that will become the segment at `base`. Left over, it is removed when the
+/// segments are opened.
+#[must_use]
+pub fn new_file_name(base: Position) -> String {
     format!("{:0DIGITS$}{NEW_SUFFIX}", base.0)
 }
 

@@ -1,9 +1,12 @@
 //! The run of segments that a storage holds: found, sorted, checked for gaps.
 
+use std::cmp::Ordering;
 use std::io;
 use std::sync::Arc;
 
 use crate::{Position, Segment, Storage, base_of, file_name, name};
+
+const DIRECTORY: &str = "the data directory";
 
 /// Why the segments of a storage cannot be opened. Nothing was changed, but for files that were
 /// never completed, which are removed.
@@ -35,7 +38,16 @@ pub enum OpenError {
         /// The later file.
         next: String,
     },
-    /// A call to the storage failed, or a file cannot be a segment.
+    /// A file with a segment's name cannot be one: it is empty.
+    #[error("{name} cannot be a segment: {error}; it was cut short, restore it from a backup")]
+    Unusable {
+        /// The file.
+        name: String,
+        /// Why it cannot.
+        #[source]
+        error: io::Error,
+    },
+    /// A call to the storage failed.
     #[error("cannot {action} {name}: {error}")]
     Io {
         /// What was tried, a verb.
@@ -56,23 +68,91 @@ fn failed(action: &'static str, name: &str) -> impl FnOnce(io::Error) -> OpenErr
     }
 }
 
-/// Opens every segment of `storage`, in order.
+/// The segments that a storage holds, as they are found without changing anything.
+#[derive(Debug)]
+pub struct Run {
+    /// Those that follow one another without a gap, from the first on.
+    pub segments: Vec<Arc<Segment>>,
+    /// Why the run ends before the last file, if it does.
+    pub broken: Option<Broken>,
+}
+
+/// Where a run of segments breaks off.
+#[derive(Debug)]
+pub struct Broken {
+    /// What is wrong there.
+    pub error: OpenError,
+    /// The positions that the files behind are named by, in order.
+    pub behind: Vec<Position>,
+}
+
+impl Run {
+    /// Looks for the segments of `storage`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Io`]. What is wrong with the run itself is in [`Run::broken`].
+    pub fn find(storage: &dyn Storage) -> Result<Run, OpenError> {
+        Run::of(storage, bases(&list(storage)?))
+    }
+
+    /// The segments, if they are one unbroken run.
+    ///
+    /// # Errors
+    ///
+    /// What breaks it.
+    pub fn whole(self) -> Result<Vec<Arc<Segment>>, OpenError> {
+        match self.broken {
+            None => Ok(self.segments),
+            Some(broken) => Err(broken.error),
+        }
+    }
+
+    fn of(storage: &dyn Storage, bases: Vec<Position>) -> Result<Run, OpenError> {
+        let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
+        for (index, &base) in bases.iter().enumerate() {
+            let next = open_segment(storage, base).and_then(|segment| {
+                check_follows(segments.last(), base)?;
+                Ok(segment)
+            });
+            match next {
+                Ok(segment) => segments.push(segment),
+                Err(error @ OpenError::Io { .. }) => return Err(error),
+                Err(error) => {
+                    let behind = bases[index..].to_vec();
+                    let broken = Some(Broken { error, behind });
+                    return Ok(Run { segments, broken });
+                }
+            }
+        }
+        let broken = None;
+        Ok(Run { segments, broken })
+    }
+}
+
+/// Opens every segment of `storage`, in order, and tidies up behind a process that died.
 pub(crate) fn open(storage: &dyn Storage) -> Result<Vec<Arc<Segment>>, OpenError> {
-    const DIRECTORY: &str = "the data directory";
-    let names = storage.list().map_err(failed("list", DIRECTORY))?;
+    let names = list(storage)?;
     remove_leftovers(storage, &names)?;
-    let mut bases: Vec<_> = names.iter().filter_map(|name| base_of(name)).collect();
-    bases.sort_unstable();
+    let bases = bases(&names);
     if !bases.is_empty() {
         // Whoever made the files may have died between a rename and the sync of the directory.
         storage
             .sync_directory()
             .map_err(failed("sync", DIRECTORY))?;
     }
-    let segments = bases.into_iter().map(|base| open_one(storage, base));
-    let segments = segments.collect::<Result<Vec<_>, _>>()?;
-    check_unbroken(&segments)?;
-    Ok(segments)
+    Run::of(storage, bases)?.whole()
+}
+
+fn list(storage: &dyn Storage) -> Result<Vec<String>, OpenError> {
+    storage.list().map_err(failed("list", DIRECTORY))
+}
+
+/// The positions that the names of segments tell, in order.
+fn bases(names: &[String]) -> Vec<Position> {
+    let mut bases: Vec<_> = names.iter().filter_map(|name| base_of(name)).collect();
+    bases.sort_unstable();
+    bases
 }
 
 /// Removes what an allocation left that did not come to its end; no such file was ever in use.
@@ -85,31 +165,41 @@ fn remove_leftovers(storage: &dyn Storage, names: &[String]) -> Result<(), OpenE
     Ok(())
 }
 
-fn open_one(storage: &dyn Storage, base: Position) -> Result<Arc<Segment>, OpenError> {
+/// Opens the segment that begins at `base`, whatever lies before it.
+///
+/// # Errors
+///
+/// [`OpenError::Unusable`], [`OpenError::Io`].
+pub fn open_segment(storage: &dyn Storage, base: Position) -> Result<Arc<Segment>, OpenError> {
     let name = file_name(base);
     let file = storage.open(&name).map_err(failed("open", &name))?;
-    let segment = Segment::new(base, file).map_err(failed("use", &name))?;
-    Ok(Arc::new(segment))
+    match Segment::new(base, file) {
+        Ok(segment) => Ok(Arc::new(segment)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(OpenError::Unusable { name, error })
+        }
+        Err(error) => Err(failed("use", &name)(error)),
+    }
 }
 
-fn check_unbroken(segments: &[Arc<Segment>]) -> Result<(), OpenError> {
-    for pair in segments.windows(2) {
-        let (end, begin) = (pair[0].end(), pair[1].base());
-        let (previous, next) = (file_name(pair[0].base()), file_name(begin));
-        if end < begin {
-            return Err(OpenError::MissingSegment {
-                previous,
-                end,
-                next,
-            });
-        }
-        if end > begin {
-            return Err(OpenError::Overlap {
-                previous,
-                end,
-                next,
-            });
-        }
+/// Whether a segment that begins at `begin` goes on where `previous` ends.
+fn check_follows(previous: Option<&Arc<Segment>>, begin: Position) -> Result<(), OpenError> {
+    let Some(previous) = previous else {
+        return Ok(());
+    };
+    let (end, next) = (previous.end(), file_name(begin));
+    let previous = file_name(previous.base());
+    match end.cmp(&begin) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(OpenError::MissingSegment {
+            previous,
+            end,
+            next,
+        }),
+        Ordering::Greater => Err(OpenError::Overlap {
+            previous,
+            end,
+            next,
+        }),
     }
-    Ok(())
 }

@@ -126,6 +126,16 @@ pub trait Storage: Send + Sync + Debug {
     /// `NotFound`, and what else the storage gives.
     fn remove(&self, name: &str) -> io::Result<()>;
 
+    /// Moves a file into the directory `directory` of this place, under its own name, and makes the
+    /// directory if it is not there. When this returns, that survives power loss; the file is then
+    /// opened and renamed as `directory/name`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `AlreadyExists` when a file of that name is there, which stays; what else the
+    /// storage gives.
+    fn set_aside(&self, name: &str, directory: &str) -> io::Result<()>;
+
     /// Returns when every create, rename and remove that ended before the call survives power loss.
     ///
     /// # Errors

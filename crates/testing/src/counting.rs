@@ -88,6 +88,10 @@ impl Storage for Counting {
         self.storage.remove(name)
     }
 
+    fn set_aside(&self, name: &str, directory: &str) -> io::Result<()> {
+        self.storage.set_aside(name, directory)
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         self.storage.sync_directory()
     }

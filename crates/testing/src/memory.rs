@@ -310,6 +310,16 @@ impl Storage for MemoryStorage {
         }
     }
 
+    /// Directories are the beginnings of names here.
+    fn set_aside(&self, name: &str, directory: &str) -> io::Result<()> {
+        let to = format!("{directory}/{name}");
+        if self.shared.lock().names.get(&to).is_some() {
+            return Err(Errno::EXIST.into());
+        }
+        self.rename(name, &to)?;
+        self.sync_directory()
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         let mut state = self.shared.lock();
         state.begin(Operation::SyncDirectory)?;

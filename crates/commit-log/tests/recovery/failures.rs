@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pagelog_commit_log::{AppendError, LogFailure, OpenError, Route, WaitOutcome};
 use pagelog_testing::{Errno, Fault, MemoryStorage, Operation};
 
-use crate::fixture::{FIRST_SEGMENT, Fixture, ROUTES, fill, open, payload};
+use crate::fixture::{FIRST_SEGMENT, Fixture, ROUTES, fill, open, open_with, payload};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -106,6 +106,51 @@ fn what_the_kernel_drops_after_a_failed_sync_was_not_acknowledged() {
                 .starts_with(&acknowledged)
         );
     }
+}
+
+/// The same, but the kernel drops the page while the log is being opened, after its entries were read and before they are written again.
+#[test]
+fn what_the_kernel_drops_while_opening_is_noticed() {
+    let mut noticed = 0;
+    for route in ROUTES {
+        for seed in 0..20 {
+            let storage = MemoryStorage::new(seed);
+            let mut fixture = Fixture::new(&storage, route);
+            fill(&mut fixture, 12, 3);
+            let acknowledged = fixture.entries();
+            let mut last = 0;
+            for number in 100..110 {
+                last = fixture.append(1, &payload(number)).position.0;
+            }
+            fixture.sync.write().unwrap();
+            storage.inject(Fault::always(Operation::Sync, 0, Errno::IO));
+            fixture.sync.sync().unwrap_err();
+            drop(fixture);
+            storage.clear_faults();
+
+            let opened = open_with(&storage, route, &mut |header| {
+                if header.position == last {
+                    storage.evict_falsely_clean().unwrap();
+                }
+            });
+            match opened {
+                Ok(fixture) => {
+                    let after = storage.freeze().power_cut_losing_all();
+                    let entries = fixture.entries();
+                    assert_eq!(
+                        Fixture::new(&after, route).entries(),
+                        entries,
+                        "seed {seed}"
+                    );
+                }
+                Err(OpenError::Changed { .. }) => noticed += 1,
+                Err(other) => panic!("seed {seed}: {other}"),
+            }
+            let again = Fixture::new(&storage, route).entries();
+            assert!(again.starts_with(&acknowledged), "seed {seed}");
+        }
+    }
+    assert!(noticed > 0, "no page was dropped that counted");
 }
 
 #[test]

@@ -37,6 +37,15 @@ pub(crate) struct Found {
 }
 
 pub(crate) fn open(storage: &MemoryStorage, route: Route) -> Result<Fixture, OpenError> {
+    open_with(storage, route, &mut |_| {})
+}
+
+/// Opens the log, and tells `met` of every entry at the moment when it is replayed.
+pub(crate) fn open_with(
+    storage: &MemoryStorage,
+    route: Route,
+    met: &mut dyn FnMut(&Header),
+) -> Result<Fixture, OpenError> {
     let options = LogOptions {
         segment_size: SEGMENT_SIZE,
         route,
@@ -45,6 +54,7 @@ pub(crate) fn open(storage: &MemoryStorage, route: Route) -> Result<Fixture, Ope
     let mut headers = Vec::new();
     let opened = Log::open(Arc::new(storage.clone()), options, &mut |entry| {
         headers.push(*entry.header);
+        met(entry.header);
         Ok(())
     })?;
     let Opened {

@@ -1,8 +1,10 @@
 //! What an opening makes of every state that a crash, a failing device or a stray hand can leave: the end of the log, or a refusal that says why.
 
+mod cut;
 mod damage;
 mod directory;
 mod failures;
 mod fixture;
 mod model;
+mod replaying;
 mod tail;

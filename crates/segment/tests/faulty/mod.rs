@@ -76,6 +76,11 @@ impl Storage for Faulty {
         self.directory.remove(name)
     }
 
+    fn set_aside(&self, name: &str, directory: &str) -> io::Result<()> {
+        self.spend()?;
+        self.directory.set_aside(name, directory)
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         self.spend()?;
         self.directory.sync_directory()

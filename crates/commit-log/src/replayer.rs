@@ -1,0 +1,177 @@
+//! Reading a log without opening it: the same replay as recovery's, for tools that show, check or repair.
+
+use std::sync::Arc;
+
+use pagelog_record::{HEADER_SIZE, Header, Seed};
+use pagelog_segment::{Position, Run, Segment, Storage, file_name};
+
+use crate::cut;
+use crate::error::OpenError;
+use crate::meta::Meta;
+use crate::recover::{self, Recovery, Replay, next_whole, read_error, source};
+use crate::scan::{NotWhole, Progress, Scanner};
+use crate::whole;
+
+/// A log that is read and not opened: nothing is locked, written or made.
+///
+/// [`crate::Log::open`] reads by it, so what it says of a log is what an opening would say.
+///
+/// ```
+/// use pagelog_commit_log::Replayer;
+/// use pagelog_segment::ReadOnlyDirectory;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::sync::Arc;
+/// # use pagelog_commit_log::{Log, LogOptions, Route};
+/// # let place = tempfile::tempdir()?;
+/// # let path = place.path();
+/// # let options = LogOptions { segment_size: 4096, route: Route::Mapped, payload_size_max: 64 };
+/// # let storage = Arc::new(pagelog_segment::Directory::open(path)?);
+/// # Log::open(storage, options, &mut |_| Ok(()))?.sync.close()?;
+/// let mut entries = 0;
+/// let found = Replayer::open(&ReadOnlyDirectory::open(path)?)?.replay(&mut |_| {
+///     entries += 1;
+///     Ok(())
+/// })?;
+/// assert_eq!(entries, found.entries);
+/// assert!(found.clean);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Replayer {
+    id: [u8; 16],
+    seed: Seed,
+    segments: Vec<Arc<Segment>>,
+    progress: Box<Progress>,
+}
+
+/// What lies at a place of the log, whether or not it is an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The place.
+    pub position: Position,
+    /// The name of the segment's file that holds it.
+    pub file: String,
+    /// Where in the file it lies, in bytes.
+    pub at: u64,
+    /// The bytes from there on: a header's, or fewer at the end of the file.
+    pub header: Vec<u8>,
+    /// The first bytes behind these, as many as were asked for: of the payload, if an entry begins here.
+    pub payload: Vec<u8>,
+    /// The entry's header, or why no whole entry begins here.
+    pub entry: Result<Header, NotWhole>,
+}
+
+impl Replayer {
+    /// Finds the log in `storage`: its identity and its segments. Reads no entry.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NoLog`], and whatever an opening is refused with before it reads entries.
+    pub fn open(storage: &dyn Storage) -> Result<Replayer, OpenError> {
+        cut::check_finished(storage)?;
+        let meta = Meta::open(storage)?.ok_or(OpenError::NoLog)?;
+        let segments = Run::find(storage)?.whole()?;
+        Ok(Replayer::over(&meta, segments))
+    }
+
+    pub(crate) fn over(meta: &Meta, segments: Vec<Arc<Segment>>) -> Replayer {
+        Replayer {
+            id: meta.id,
+            seed: Seed::from_secret(&meta.secret),
+            segments,
+            progress: Box::new(|_| {}),
+        }
+    }
+
+    /// Has `progress` called with the position up to which the log has been read, about once for each mebibyte of it.
+    #[must_use]
+    pub fn with_progress(self, progress: impl Fn(Position) + Send + 'static) -> Replayer {
+        Replayer {
+            progress: Box::new(progress),
+            ..self
+        }
+    }
+
+    /// The log's id.
+    pub fn id(&self) -> [u8; 16] {
+        self.id
+    }
+
+    /// Its segments, those included that were made ahead and hold nothing yet.
+    pub fn segments(&self) -> &[Arc<Segment>] {
+        &self.segments
+    }
+
+    /// Gives every whole entry to `each` in order, and says where the log ends.
+    ///
+    /// Of a log that another process has open, what it appends meanwhile is read or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Log::open`]; above all [`OpenError::Damaged`].
+    pub fn replay(&self, each: &mut Replay<'_>) -> Result<Recovery, OpenError> {
+        recover::replay(&self.segments, self.seed, &*self.progress, each)
+    }
+
+    /// The first whole entry that begins at `from` or behind it, wherever the log ends: also a left-over of an earlier life.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Read`].
+    pub fn next_whole(&self, from: Position) -> Result<Option<Header>, OpenError> {
+        let behind = |segment: &&Arc<Segment>| segment.end() > from;
+        for segment in self.segments.iter().filter(behind) {
+            let at = from.max(segment.base()) - segment.base();
+            let mut scanner = Scanner::new(&source(segment)?, self.seed, &*self.progress);
+            if let Some(header) = next_whole(&mut scanner, segment, at)? {
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What lies at `position`, with up to `payload_size` bytes behind the header. `None` if no segment holds the place.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Read`].
+    pub fn place(
+        &self,
+        position: Position,
+        payload_size: usize,
+    ) -> Result<Option<Place>, OpenError> {
+        let holds = |segment: &&Arc<Segment>| segment.positions().contains(&position);
+        let Some(segment) = self.segments.iter().find(holds) else {
+            return Ok(None);
+        };
+        let at = position - segment.base();
+        let mut scanner = Scanner::new(&source(segment)?, self.seed, &*self.progress);
+        let entry = scanner.entry(at).map_err(read_error(segment, at))?;
+        let left = (segment.end() - position) as usize;
+        let behind = match &entry {
+            Ok(header) => payload_size.min(header.payload_size as usize),
+            Err(_) => payload_size,
+        };
+        let mut header = vec![0; left.min(HEADER_SIZE + behind)];
+        let read = whole::read(&**segment.file(), at, &mut header);
+        header.truncate(read.map_err(read_error(segment, at))?);
+        let payload = header.split_off(header.len().min(HEADER_SIZE));
+        Ok(Some(Place {
+            position,
+            file: file_name(segment.base()),
+            at,
+            header,
+            payload,
+            entry,
+        }))
+    }
+}
+
+impl std::fmt::Debug for Replayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replayer")
+            .field("segments", &self.segments)
+            .finish_non_exhaustive()
+    }
+}
