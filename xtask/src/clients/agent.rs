@@ -97,6 +97,7 @@ impl Agent {
         command
             .arg(setup::agents().join(character.file))
             .arg(bootstrap);
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -7,6 +7,7 @@
 
 mod agent;
 mod client;
+mod compare;
 mod kcat;
 mod matrix;
 mod record;

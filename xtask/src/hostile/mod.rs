@@ -1,6 +1,7 @@
 //! Bad input of every kind: each gets the protocol's error, a closed connection or a clear refusal at start; the
 //! process lives, other clients notice nothing, nothing acknowledged is lost.
 
+mod batches;
 mod crowd;
 mod disk;
 mod frames;
@@ -14,8 +15,8 @@ use clap::Args;
 use crate::broker::Setup;
 use crate::command;
 use crate::report::Report;
+use batches::Whose;
 use disk::Damage;
-use frames::Whose;
 use good_client::GoodClient;
 
 /// What the broker may hold at most after all of it: far less than any of the sizes that were claimed.
@@ -39,7 +40,8 @@ pub(crate) fn run_alone(options: &Options) -> Result<()> {
     };
     let mut report = Report::new();
     let good = GoodClient::start(address)?;
-    frames::run(address, Whose::Another, &mut report)?;
+    frames::run(address, &mut report);
+    batches::run(address, Whose::Another, &mut report)?;
     report.case("the good client noticed nothing", || good.stop().map(drop));
     report.finish("bad input").map(drop)
 }
@@ -61,7 +63,8 @@ fn over_the_network(binary: &Path, report: &mut Report) -> Result<()> {
     let directory = disk::directory()?;
     let mut broker = Setup::new(binary, directory.path()).start()?;
     let good = GoodClient::start(broker.address())?;
-    frames::run(broker.address(), Whose::Ours, report)?;
+    frames::run(broker.address(), report);
+    batches::run(broker.address(), Whose::Ours, report)?;
     report.case(
         "bad connections leave a line each, but do not fill the log",
         || {
