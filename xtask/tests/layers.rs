@@ -10,6 +10,7 @@ use std::process::Command;
 const LAYERS: &[(&str, u8)] = &[
     ("pagelog-os", 0),
     ("pagelog-record", 0),
+    ("pagelog-page-cache", 1),
     ("pagelog-segment", 1),
     ("pagelog-commit-log", 1),
     ("pagelog-flush", 2),
@@ -34,6 +35,7 @@ const TOOLS: &[&str] = &[
 /// What a crate may not depend upon, beside its layer.
 const NEVER: &[(&str, &[&str])] = &[
     ("pagelog-record", &["libc", "rustix", "memmap2", "tracing"]),
+    ("pagelog-page-cache", &["pagelog-record"]),
     ("pagelog-segment", &["pagelog-record"]),
     (
         "pagelog-transfer",
@@ -283,6 +285,7 @@ fn store_and_what_lies_below_name_no_protocol() {
     let below = [
         "os",
         "record",
+        "page-cache",
         "segment",
         "commit-log",
         "flush",
