@@ -153,6 +153,8 @@ pub(crate) fn read_with_kcat(kcat: &Path, bootstrap: &str, topic: &str) -> Resul
         "-f",
         "%s\\n",
     ]);
+    // Lines are short: with the default of 100,000 the client pauses whenever it is ahead of its output.
+    command.args(["-X", "queued.min.messages=10000000"]);
     let mut reader = command
         .stdout(Stdio::piped())
         .spawn()
