@@ -64,7 +64,7 @@ settings! {
     NET_REACTORS = "net.reactors", Kind::Count { least: 0, most: 1024 }, "0",
         "Threads that serve sockets; 0 is one for each processor.";
     NET_WORKERS = "net.workers", Kind::Count { least: 1, most: 1024 }, "4",
-        "Threads for work that may wait or take long: decompression, cold reads, a full log.";
+        "Threads for work that may wait or take long: compressed batches, look-ups by time, topics, a full log.";
     NET_CONNECTIONS_MAX = "net.connections.max", Kind::Count { least: 1, most: 1_000_000 }, "16384",
         "Connections at a time; one more is closed at once.";
     NET_IDLE_TIMEOUT_MS = "net.idle.timeout.ms", Kind::Milliseconds { least: 100, most: 30 * DAY_MS }, "600000",
