@@ -26,6 +26,10 @@ const BENCH: &str = "fetch";
 const CONNECTIONS: usize = 4;
 /// Bytes of records of each shape: more than the processor's caches hold.
 const LOG_SIZE: usize = 128 << 20;
+/// Bytes of a Produce that fills a topic.
+const REQUEST_SIZE_MAX: usize = 4 << 20;
+/// Connections that fill a topic of one partition.
+const FILL_CONNECTIONS: usize = 64;
 const SENDFILE: &str = "sendfile";
 const GATHER: &str = "gathered send";
 const KAFKA: &str = "Kafka";
@@ -163,21 +167,28 @@ fn prepare(address: SocketAddr, topic: &Topic, shape: &Shape) -> Result<Vec<Exch
     walk(address, topic, shape)
 }
 
-/// One connection, one batch a request, partitions in turn: so they lie in the log.
+/// Writes so that partitions lie in the log in turn: a request has a batch for each of them, unless
+/// that would be a very large request, and one connection sends them. A single partition needs no
+/// order between connections, so many write it. All is visible when this returns.
 fn fill(address: SocketAddr, topic: &Topic, shape: &Shape) -> Result<()> {
     let batch = batch::of_size(shape.batch_size);
-    let exchange = |partition| {
+    let all: Vec<i32> = (0..topic.partitions).collect();
+    let together = all.len().min((REQUEST_SIZE_MAX / shape.batch_size).max(1));
+    let exchange = |partitions: &[i32]| {
         Ok(Exchange {
-            frame: produce_frame(topic.name, &[partition], &batch, 1)?.into(),
+            frame: produce_frame(topic.name, partitions, &batch, -1)?.into(),
             expect: Expect::NoErrorAt(produce_error_at(topic.name)),
-            bytes: batch.len() as u64,
+            bytes: (partitions.len() * batch.len()) as u64,
         })
     };
-    let script = (0..topic.partitions)
+    let script = all
+        .chunks(together)
         .map(exchange)
         .collect::<Result<Vec<_>>>()?;
-    let mut load = ClosedLoop::connect(address, vec![script])?;
-    load.run(Until::Count(shape.batches as u64), Receive::Copy)?;
+    let connections = if all.len() == 1 { FILL_CONNECTIONS } else { 1 };
+    let requests = shape.batches / all.len() * script.len();
+    let mut load = ClosedLoop::connect(address, vec![script; connections])?;
+    load.run(Until::Count(requests as u64), Receive::Copy)?;
     Ok(())
 }
 
@@ -191,10 +202,11 @@ fn walk(address: SocketAddr, topic: &Topic, shape: &Shape) -> Result<Vec<Exchang
         let frame = fetch_frame(topic.name, &places, partition_max, bytes_max)?;
         let (size, response) = client.fetch(&frame)?;
         let records = advance(&mut places, &response)?;
-        if records == 0 {
-            // The last acknowledged batches may not be visible yet; the answer came after max wait.
-            continue;
-        }
+        ensure!(
+            records > 0,
+            "nothing to read after {} answers",
+            exchanges.len()
+        );
         exchanges.push(Exchange {
             frame: frame.into(),
             expect: Expect::Size(size),

@@ -150,7 +150,11 @@ impl Connection {
         goes_on
     }
 
-    /// Goes on until the socket blocks (true) or the round is over for this connection (false).
+    /// Goes on until the socket has to be waited for (true) or the round is over for this connection
+    /// (false).
+    ///
+    /// After a request is sent it always waits, so that no connection is served twice while others
+    /// are ready; the answer cannot have come before the next `epoll_wait`, which will tell of it.
     fn drive(
         &mut self,
         scratch: &mut [u8],
@@ -162,13 +166,15 @@ impl Connection {
             match self.state {
                 State::Idle => return Ok(false),
                 State::Sending { started, sent } => {
-                    if !self.send(started, sent)? {
-                        return Ok(true);
-                    }
+                    self.send(started, sent)?;
+                    return Ok(true);
                 }
                 State::Receiving { started, received } => {
                     match self.receive(received, scratch, receive)? {
-                        Received::Blocked => return Ok(true),
+                        Received::Waits(received) => {
+                            self.state = State::Receiving { started, received };
+                            return Ok(true);
+                        }
                         Received::Part(received) => {
                             self.state = State::Receiving { started, received };
                         }
@@ -184,26 +190,26 @@ impl Connection {
         }
     }
 
-    fn send(&mut self, started: Instant, sent: usize) -> Result<bool> {
+    /// Sends as much of the request as the socket takes.
+    fn send(&mut self, started: Instant, mut sent: usize) -> Result<()> {
         let frame = &self.script[self.next].frame;
-        let rest = &frame[sent..];
-        let Some(more) =
-            unless_blocked(rustix::net::send(&self.stream, rest, SendFlags::NOSIGNAL))?
-        else {
-            return Ok(false);
+        while sent < frame.len() {
+            let result = rustix::net::send(&self.stream, &frame[sent..], SendFlags::NOSIGNAL);
+            let Some(more) = unless_blocked(result)? else {
+                self.state = State::Sending { started, sent };
+                return Ok(());
+            };
+            sent += more;
+        }
+        self.state = State::Receiving {
+            started,
+            received: 0,
         };
-        let sent = sent + more;
-        self.state = if sent == frame.len() {
-            State::Receiving {
-                started,
-                received: 0,
-            }
-        } else {
-            State::Sending { started, sent }
-        };
-        Ok(true)
+        Ok(())
     }
 
+    /// Takes what one call brings. Less than was asked for means that the socket is empty, and that
+    /// the next byte raises an event.
     fn receive(
         &mut self,
         received: usize,
@@ -212,30 +218,27 @@ impl Connection {
     ) -> Result<Received> {
         let size = answer_size(&self.head[..received.min(HEAD_SIZE)]);
         let left = size.map_or(usize::MAX, |size| size - received);
-        let discards = receive == Receive::Discard;
-        let (into, flags) = if received < HEAD_SIZE && discards {
-            (
-                &mut scratch[..(HEAD_SIZE - received).min(left)],
-                RecvFlags::empty(),
-            )
-        } else if discards {
-            (&mut scratch[..left.min(SCRATCH_SIZE)], RecvFlags::TRUNC)
-        } else {
-            (&mut scratch[..left.min(SCRATCH_SIZE)], RecvFlags::empty())
+        let (wanted, flags) = match receive {
+            Receive::Copy => (left.min(SCRATCH_SIZE), RecvFlags::empty()),
+            Receive::Discard if received < HEAD_SIZE => {
+                ((HEAD_SIZE - received).min(left), RecvFlags::empty())
+            }
+            Receive::Discard => (left.min(SCRATCH_SIZE), RecvFlags::TRUNC),
         };
-        let Some((_, count)) = unless_blocked(rustix::net::recv(&self.stream, &mut *into, flags))?
-        else {
-            return Ok(Received::Blocked);
+        let into = &mut scratch[..wanted];
+        let result = rustix::net::recv(&self.stream, &mut *into, flags);
+        let Some((_, count)) = unless_blocked(result)? else {
+            return Ok(Received::Waits(received));
         };
         ensure!(count > 0, "the server closed the connection");
         if received < HEAD_SIZE {
             let kept = count.min(HEAD_SIZE - received);
             self.head[received..received + kept].copy_from_slice(&into[..kept]);
         }
-        self.judge(received + count)
+        self.judge(received + count, count < wanted)
     }
 
-    fn judge(&self, received: usize) -> Result<Received> {
+    fn judge(&self, received: usize, empty: bool) -> Result<Received> {
         let head = &self.head[..received.min(HEAD_SIZE)];
         match answer_size(head) {
             Some(size) if received >= size => {
@@ -243,13 +246,16 @@ impl Connection {
                 check(head, size, self.script[self.next].expect)?;
                 Ok(Received::Whole)
             }
+            _ if empty => Ok(Received::Waits(received)),
             _ => Ok(Received::Part(received)),
         }
     }
 }
 
 enum Received {
-    Blocked,
+    /// So many bytes are there, and the socket is empty.
+    Waits(usize),
+    /// So many bytes are there, and more may wait.
     Part(usize),
     Whole,
 }
