@@ -14,7 +14,9 @@ use crate::region::Region;
 use crate::rope::{Piece, Rope};
 
 /// The most that one [`Sender::send`] moves, so that one fast reader of a long answer does not keep the others waiting.
-pub const SEND_SIZE_MAX: u64 = 1024 * 1024;
+///
+/// Twice the 1 MiB that clients ask of a partition by default: such an answer with its headers goes in one step.
+pub const SEND_SIZE_MAX: u64 = 2 * 1024 * 1024;
 
 /// What the reference path reads at a time.
 const REFERENCE_SIZE_MAX: u64 = 64 * 1024;
