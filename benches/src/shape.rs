@@ -29,6 +29,9 @@ impl Shape {
     /// Bytes between the records of two partitions.
     pub(crate) const BETWEEN_SIZE: usize = 40;
 
+    /// Bytes of an answer after its last records: the tag buffers of partition, topic and body.
+    pub(crate) const TAIL_SIZE: usize = 3;
+
     /// A shape whose answers are about 1 MiB of batches of `batch_size` bytes.
     pub(crate) fn of_mebibyte(batch_size: usize, partitions: usize, log_size: usize) -> Shape {
         let wanted = (1 << 20) / batch_size;
@@ -63,7 +66,8 @@ impl Shape {
 
     /// Bytes of a bare server's answer, length included.
     pub(crate) fn answer_size(&self) -> usize {
-        Self::HEAD_SIZE + (self.runs - 1) * Self::BETWEEN_SIZE + self.records_size()
+        let between = (self.runs - 1) * Self::BETWEEN_SIZE;
+        Self::HEAD_SIZE + between + self.records_size() + Self::TAIL_SIZE
     }
 
     /// Different answers that the log has.
@@ -80,21 +84,22 @@ impl Shape {
         (Self::ENTRY_HEADER_SIZE + self.batch_size).next_multiple_of(8)
     }
 
-    /// The answer of this number, going round: bytes, batches, bytes, batches, ….
+    /// The answer of this number, going round: bytes, batches, bytes, batches, …, bytes.
     pub(crate) fn pieces<'a>(
         &self,
         number: usize,
         head: &'a [u8],
-        between: &'a [u8],
+        between: &'a [u8; Self::BETWEEN_SIZE],
         mapping: &'a Mapping,
     ) -> Vec<Piece<'a>> {
         let first_run = (number % self.answers()) * self.runs;
-        let mut pieces = Vec::with_capacity(self.runs * (self.run_batches + 1));
+        let mut pieces = Vec::with_capacity(self.runs * (self.run_batches + 1) + 1);
         for run in first_run..first_run + self.runs {
             pieces.push(Piece::Bytes(if run == first_run { head } else { between }));
             let batches = (0..self.run_batches).map(|index| self.batch(run, index));
             pieces.extend(batches.map(|range| Piece::Mapped(mapping, range)));
         }
+        pieces.push(Piece::Bytes(&between[..Self::TAIL_SIZE]));
         pieces
     }
 

@@ -170,19 +170,15 @@ fn skip(pieces: &mut [Piece<'_>], mut first: usize, mut sent: usize) -> usize {
 }
 
 fn send_files(stream: &TcpStream, file: &MappedFile, pieces: &[Piece<'_>]) -> Result<()> {
-    for piece in pieces {
+    for (index, piece) in pieces.iter().enumerate() {
         match piece {
-            Piece::Bytes(bytes) => send_bytes(stream, bytes)?,
+            Piece::Bytes(bytes) => send_bytes(stream, bytes, index + 1 < pieces.len())?,
             Piece::Mapped(_, range) => {
                 let mut at = range.start;
                 while at < range.end {
                     // The socket blocks, so the call goes on in the kernel until all is sent.
-                    at += send_file(
-                        stream.as_fd(),
-                        file.file().as_fd(),
-                        at as u64,
-                        range.end - at,
-                    )?;
+                    let left = range.end - at;
+                    at += send_file(stream.as_fd(), file.file().as_fd(), at as u64, left)?;
                 }
             }
         }
@@ -190,10 +186,10 @@ fn send_files(stream: &TcpStream, file: &MappedFile, pieces: &[Piece<'_>]) -> Re
     Ok(())
 }
 
-/// Bytes before a run of the file: the kernel may wait for the run with the packet.
-fn send_bytes(stream: &TcpStream, mut bytes: &[u8]) -> Result<()> {
+/// Bytes beside the runs of the file; where more follows, the kernel may wait for it with the packet.
+fn send_bytes(stream: &TcpStream, mut bytes: &[u8], more: bool) -> Result<()> {
     while !bytes.is_empty() {
-        match send_gather(stream.as_fd(), &[Piece::Bytes(bytes)], true) {
+        match send_gather(stream.as_fd(), &[Piece::Bytes(bytes)], more) {
             Ok(sent) => bytes = &bytes[sent..],
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => wait_writable(stream)?,
             Err(error) => return Err(error.into()),
