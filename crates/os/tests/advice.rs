@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use pagelog_os::probe::{FileSystem, Overwrite};
 use pagelog_os::process::io_write_bytes;
 use pagelog_os::{Advice, Mapping, Populate, file, page_size};
 
@@ -101,6 +102,11 @@ fn a_synced_store_after_random_advice_dirties_few_pages() {
         file::sync_data(&file).unwrap();
     }
     let written_per_sync = (io_write_bytes().unwrap() - before) / SYNCS;
+    let directory = env!("CARGO_TARGET_TMPDIR").as_ref();
+    if FileSystem::probe(directory).unwrap().overwrite != Overwrite::InPlace {
+        // Each sync writes where the blocks now lie, too, and that is not this advice's to lessen.
+        return;
+    }
     // The neighbouring tests of this process dirty a few pages in the meantime.
     assert!(
         written_per_sync <= 32 << 10,

