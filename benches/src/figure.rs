@@ -134,6 +134,7 @@ impl Figure {
         put("kernel", json!(host.kernel));
         put("filesystem", json!(host.filesystem));
         put("host", json!(host.description));
+        put("congestion_control", json!(host.congestion_control));
         put("load_before", json!(host.load));
         Value::Object(line)
     }
@@ -352,6 +353,7 @@ mod tests {
             kernel: "6".into(),
             filesystem: "ext4".into(),
             description: "a host".into(),
+            congestion_control: "cubic".into(),
             load: 0.0,
         };
         let line = figure(spread(1.8, 1.9, 2.2), Aim::RatioAtMost(2.0)).to_json(&host);

@@ -11,6 +11,8 @@ pub(crate) struct Host {
     pub(crate) kernel: String,
     pub(crate) filesystem: String,
     pub(crate) description: String,
+    /// TCP's congestion control: one that paces (BBR) paces over loopback too.
+    pub(crate) congestion_control: String,
     /// The one-minute load average before the first round: above some tenths, others were at work.
     pub(crate) load: f64,
 }
@@ -23,6 +25,7 @@ impl Host {
             kernel: first_line("/proc/sys/kernel/osrelease"),
             filesystem: filesystem(directory).unwrap_or_else(|| "unknown".into()),
             description: description(),
+            congestion_control: first_line("/proc/sys/net/ipv4/tcp_congestion_control"),
             load: load_average(),
         }
     }

@@ -96,8 +96,8 @@ fn run(options: &Options) -> Result<()> {
     let settings = settings(options)?;
     let host = Host::describe(&settings.directory);
     eprintln!(
-        "{}, Linux {}, {}",
-        host.description, host.kernel, host.filesystem
+        "{}, Linux {}, {}, {}",
+        host.description, host.kernel, host.filesystem, host.congestion_control
     );
     if host.load > 0.5 {
         eprintln!(
