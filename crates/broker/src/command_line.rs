@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::offline::Offline;
 use crate::settings;
 use crate::settings::environment::CONFIG_VARIABLE;
 use crate::settings::error::SettingsError;
@@ -24,6 +25,8 @@ Examples:
       A free port; the line `ready kafka=127.0.0.1:PORT` on standard output names it.
   pagelog --config pagelog.toml --set kafka.num.partitions=4
       Settings of a file, one of them overridden.
+  pagelog check /var/lib/pagelog
+      Says whether the log is whole, as a start would; changes nothing. See also `inspect` and `repair`.
 
 Settings: defaults < --config FILE < environment (PAGELOG_KAFKA_NUM_PARTITIONS) < flags.
 All of them: pagelog --help. Exit codes, signals, limits: docs/operations.md. What is logged: PAGELOG_LOG=debug.";
@@ -37,7 +40,7 @@ fn long_help() -> String {
 #[derive(Debug, Parser)]
 #[command(name = "pagelog", version, after_help = EXAMPLES, after_long_help = long_help())]
 #[command(
-    override_usage = "pagelog [serve] [OPTIONS]",
+    override_usage = "pagelog [serve] [OPTIONS]\n       pagelog inspect|check|repair DIR [OPTIONS]",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
 )]
@@ -49,10 +52,12 @@ pub(crate) struct CommandLine {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Serves until it is stopped; what `pagelog` does when no command is given.
     #[command(after_help = EXAMPLES, after_long_help = long_help())]
     Serve(Serve),
+    #[command(flatten)]
+    Offline(Offline),
 }
 
 /// The flags of `serve`.
@@ -76,12 +81,9 @@ pub(crate) struct Serve {
 }
 
 impl CommandLine {
-    /// The flags, whether or not `serve` was said.
-    pub(crate) fn serve(self) -> Serve {
-        match self.command {
-            Some(Command::Serve(serve)) => serve,
-            None => self.serve,
-        }
+    /// The command, which is `serve` when none was said.
+    pub(crate) fn chosen(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
     }
 }
 
@@ -149,7 +151,7 @@ fn set(text: &str) -> Result<Assignment, SettingsError> {
 
 #[cfg(test)]
 mod tests {
-    use super::CommandLine;
+    use super::{Command, CommandLine};
     use clap::{CommandFactory, Parser};
 
     /// The assignments of a command line, as `origin name=text`.
@@ -159,7 +161,10 @@ mod tests {
             Ok(command_line) => command_line,
             Err(error) => return error.to_string(),
         };
-        match command_line.serve().assignments() {
+        let Command::Serve(serve) = command_line.chosen() else {
+            return "not serve".to_owned();
+        };
+        match serve.assignments() {
             Ok(found) => found
                 .iter()
                 .map(|one| format!("{} {}={};", one.origin, one.name, one.text))
@@ -182,6 +187,19 @@ mod tests {
             expected
         );
         assert_eq!(read(&[]), "");
+    }
+
+    #[test]
+    fn a_log_is_looked_at_by_commands_of_their_own() {
+        for command in ["inspect", "check"] {
+            assert_eq!(read(&[command, "d"]), "not serve");
+            assert_eq!(read(&[command, "d", "--json"]), "not serve");
+            assert!(read(&[command]).contains("DIR"));
+        }
+        assert_eq!(read(&["repair", "d", "--to", "96"]), "not serve");
+        assert!(read(&["repair", "d"]).contains("--to"));
+        assert!(read(&["repair", "d", "--to", "-1"]).contains("--to"));
+        assert!(read(&["--data-dir", "e", "check", "d"]).contains("cannot be used"));
     }
 
     #[test]

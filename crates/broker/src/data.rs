@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pagelog_commit_log::{LogFailure, MetaError, OpenError, Recovery};
-use pagelog_segment::{Directory, DirectoryError};
+use pagelog_segment::{Directory, DirectoryError, ReadOnlyDirectory};
 
 use crate::exit::Failure;
 
@@ -14,26 +14,34 @@ use crate::exit::Failure;
 /// # Errors
 /// Another process holds it, or it cannot be made, read or written.
 pub(crate) fn lock(path: &Path) -> Result<Arc<Directory>, Failure> {
-    match Directory::open(path) {
-        Ok(directory) => Ok(Arc::new(directory)),
-        Err(error @ DirectoryError::Held { .. }) => Err(Failure::DataInUse(error.to_string())),
-        Err(DirectoryError::Io {
-            action,
-            path,
-            error,
-        }) => {
-            let remedy = remedy(&error);
-            Err(Failure::Data(format!(
-                "cannot {action} {}: {error}{remedy}",
-                path.display()
-            )))
-        }
+    Directory::open(path).map(Arc::new).map_err(|error| {
+        let remedy = match &error {
+            DirectoryError::Io { error, .. } => remedy(error),
+            DirectoryError::Held { .. } => "",
+        };
+        not_opened(&error, remedy)
+    })
+}
+
+/// Takes the data directory to look at it; nothing is locked or made.
+///
+/// # Errors
+/// It is not there or cannot be read.
+pub(crate) fn look(path: &Path) -> Result<ReadOnlyDirectory, Failure> {
+    ReadOnlyDirectory::open(path).map_err(|error| not_opened(&error, ""))
+}
+
+fn not_opened(error: &DirectoryError, remedy: &str) -> Failure {
+    let shown = format!("{error}{remedy}");
+    match error {
+        DirectoryError::Held { .. } => Failure::DataInUse(shown),
+        DirectoryError::Io { .. } => Failure::Data(shown),
     }
 }
 
 /// Whether a log that could not be opened is damaged, or the directory cannot be used.
 pub(crate) fn refused(path: &Path, error: &OpenError) -> Failure {
-    let shown = format!("{}: {error}", path.display());
+    let shown = format!("{}: {error}{}", path.display(), way_out(path, error));
     match error {
         OpenError::Damaged { .. }
         | OpenError::SegmentSize { .. }
@@ -60,6 +68,21 @@ pub(crate) fn refused(path: &Path, error: &OpenError) -> Failure {
         OpenError::Options(_) | OpenError::Meta(MetaError::Random(_)) => {
             Failure::Other(anyhow::anyhow!(shown))
         }
+    }
+}
+
+/// Which command shows or mends what a log is refused for.
+fn way_out(path: &Path, error: &OpenError) -> String {
+    let path = path.display();
+    match error {
+        OpenError::Damaged { position, .. } => format!(
+            "; `pagelog inspect {path} --entry {position}` shows the place, `pagelog repair {path} --to {position}` cuts the log there \
+             if the file cannot be restored from a backup"
+        ),
+        OpenError::CutUnfinished { position } => {
+            format!("; `pagelog repair {path} --to {position} --yes` does that")
+        }
+        _ => String::new(),
     }
 }
 

@@ -7,6 +7,7 @@ mod exit;
 mod limits;
 mod listen;
 mod logging;
+mod offline;
 mod serve;
 mod settings;
 mod signals;
@@ -17,18 +18,20 @@ use std::sync::mpsc;
 use anyhow::Context;
 use clap::Parser;
 
-use command_line::{CommandLine, Serve};
+use command_line::{Command, CommandLine, Serve};
 use configuration::Configuration;
 use exit::Failure;
 use settings::Settings;
 
 fn main() -> ExitCode {
-    let flags = CommandLine::parse().serve();
-    exit::report(run(&flags))
+    exit::report(match CommandLine::parse().chosen() {
+        Command::Serve(flags) => serve_until_stopped(&flags),
+        Command::Offline(command) => command.run(),
+    })
 }
 
 /// Reads the settings and serves until a signal or a failure.
-fn run(flags: &Serve) -> Result<(), Failure> {
+fn serve_until_stopped(flags: &Serve) -> Result<(), Failure> {
     logging::start()?;
     let configuration = Configuration::new(&settings(flags)?)?;
     let (events, waited) = mpsc::channel();

@@ -27,7 +27,7 @@ pub enum OpenError {
     Allocate(#[source] Arc<io::Error>),
     /// The log is being cut, and that was not finished.
     #[error(
-        "a cut of the log at position {position} was begun and not finished: finish it with `pagelog repair --to {position} --yes`"
+        "a cut of the log at position {position} was begun and not finished: it is to be finished before anything else"
     )]
     CutUnfinished {
         /// Where it is being cut.

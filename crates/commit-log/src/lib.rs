@@ -68,7 +68,9 @@ pub use log::Log;
 pub use meta::MetaError;
 pub use open::Opened;
 pub use options::{LogOptions, OptionsError, Route};
-pub use pagelog_record::{Epoch, Header, Kind, Offset, Producer, StreamId};
+pub use pagelog_record::{
+    Epoch, Field, HEADER_SIZE, Header, Kind, Offset, Producer, StreamId, fields,
+};
 pub use pagelog_segment::{Position, Storage};
 pub use read::Payload;
 pub use recover::{Entry, Recovery, Replay};

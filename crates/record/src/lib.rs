@@ -26,10 +26,12 @@
 //! assert!(seed.open(&bytes, b"hellO").is_err());
 //! ```
 
+mod fields;
 mod header;
 mod seed;
 mod vocabulary;
 
+pub use fields::{Field, fields};
 pub use header::{ALIGNMENT, HEADER_SIZE, Header, HeaderError, Kind, MAGIC, entry_size};
 pub use seed::{Checksum, ChecksumError, EntryError, SECRET_SIZE, Seed};
 pub use vocabulary::{Epoch, Offset, Producer, StreamId};

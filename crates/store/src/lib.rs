@@ -7,6 +7,7 @@
 //! This crate never names a protocol and never touches a socket; [`answer`] is the vocabulary in which the two meet.
 
 pub mod answer;
+mod catalog;
 mod clock;
 mod control;
 mod core;
@@ -22,6 +23,7 @@ mod topic_name;
 mod topics;
 mod waiting;
 
+pub use catalog::{Catalog, Listed};
 pub use clock::now_ms;
 pub use control::ControlError;
 pub use epochs::EpochEnd;

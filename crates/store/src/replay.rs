@@ -9,6 +9,7 @@ use pagelog_record::{Header, StreamId};
 use uuid::Uuid;
 
 use crate::answer::Position;
+use crate::catalog::Listed;
 use crate::control::ControlEntry;
 use crate::core::Core;
 use crate::error::ReplayError;
@@ -134,6 +135,16 @@ impl Replay {
             self.streams.remove(&stream);
             self.deleted.push(stream);
         }
+    }
+
+    /// The topics that there are, in no order.
+    pub(crate) fn listed(&self) -> Vec<Listed> {
+        let listed = |(id, found): (&Uuid, &Found)| Listed {
+            name: found.name.clone(),
+            id: *id,
+            streams: found.first_stream..found.first_stream + found.partition_count,
+        };
+        self.topics.iter().map(listed).collect()
     }
 
     /// The first stream id that has never been given.

@@ -289,7 +289,7 @@ impl Store {
     }
 }
 
-fn take_up(replay: &mut Replay, entry: &Entry<'_>) -> Result<(), ReplayError> {
+pub(crate) fn take_up(replay: &mut Replay, entry: &Entry<'_>) -> Result<(), ReplayError> {
     let header = entry.header;
     let end = Position(header.position + header.entry_size());
     match header.kind {

@@ -5,9 +5,10 @@ mod harness;
 use std::sync::Arc;
 
 use harness::{ALL, Home, New, Told, context, read};
+use pagelog_commit_log::Replayer;
 use pagelog_store::answer::{Mark, Notify};
 use pagelog_store::{
-    AppendError, CreateTopicError, DeleteTopicError, Epoch, Offset, ReadError, ReadLimits,
+    AppendError, Catalog, CreateTopicError, DeleteTopicError, Epoch, Offset, ReadError, ReadLimits,
     SequenceError, TopicName, Waiter, Watch,
 };
 
@@ -82,6 +83,37 @@ fn a_deleted_topic_stays_deleted_and_its_name_is_free() {
     assert_eq!((found.id(), found.partitions().len()), (id, 1));
     assert_eq!(found.partitions()[0].next_offset(), Offset(0));
     running.stop();
+}
+
+#[test]
+fn a_catalog_lists_the_topics_of_a_log_that_is_not_opened() {
+    let home = Home::new();
+    let running = home.open();
+    let kept = running.create("kept", 3);
+    let gone = running.create("gone", 2);
+    running.delete(&gone);
+    let last = running.create("last", 1);
+    let expected = [kept.id(), last.id()];
+    drop((kept, gone, last));
+    running.stop();
+
+    let mut catalog = Catalog::default();
+    let replayer = Replayer::open(&home.looked_at()).expect("a log");
+    let found = replayer.replay(&mut |entry| Ok(catalog.take(entry)?));
+    assert!(found.expect("a whole log").clean);
+    let topics = catalog.topics();
+    assert_eq!(
+        topics.iter().map(|topic| topic.id).collect::<Vec<_>>(),
+        expected
+    );
+    assert_eq!(
+        (topics[0].name.as_str(), topics[0].streams.clone()),
+        ("kept", 1..4)
+    );
+    assert_eq!(
+        (topics[1].name.as_str(), topics[1].streams.clone()),
+        ("last", 6..7)
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod broker;
 mod client;
+mod offline;
 mod refusing;
 mod serving;
 mod stopping;

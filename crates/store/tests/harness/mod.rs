@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pagelog_flush::{Flush, Policy};
-use pagelog_segment::Directory;
+use pagelog_segment::{Directory, ReadOnlyDirectory};
 use pagelog_store::answer::{Context, Mark, Notify, Position};
 use pagelog_store::{
     AppendError, Appended, Batch, LogOptions, Opened, Partition, Producer, ReadLimits, Recovery,
@@ -43,6 +43,11 @@ impl Home {
             directory: tempfile::tempdir().expect("a temporary directory"),
             options: StoreOptions::new(log),
         }
+    }
+
+    /// The directory for whoever only reads it.
+    pub(crate) fn looked_at(&self) -> ReadOnlyDirectory {
+        ReadOnlyDirectory::open(self.directory.path()).expect("it is there")
     }
 
     pub(crate) fn try_open(&self) -> Result<Opened, Box<dyn std::error::Error>> {

@@ -1,0 +1,165 @@
+//! `pagelog check`: whether a start would take the log, by reading it as a start does.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use pagelog_commit_log::{OpenError, Recovery, Replayer};
+use pagelog_store::Catalog;
+use serde::Serialize;
+
+use super::looking::{Looking, end_text, id_text};
+use super::progress;
+use crate::exit::Failure;
+
+/// The flags of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The data directory, or a copy of one.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Writes one JSON object, and nothing else anywhere.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Report {
+    directory: String,
+    in_use_by: Option<u32>,
+    log_id: Option<String>,
+    /// `whole`, `damaged` or `unreadable`.
+    verdict: &'static str,
+    exit_code: u8,
+    /// Of a whole log.
+    log: Option<Log>,
+    /// Of any other.
+    error: Option<String>,
+    /// Where a log is damaged that was durable there.
+    damage: Option<Damage>,
+}
+
+#[derive(Serialize)]
+struct Log {
+    segments: usize,
+    entries: u64,
+    end: u64,
+    epoch: u32,
+    proven_durable: u64,
+    closed_cleanly: bool,
+    torn_tail: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Damage {
+    position: u64,
+    file: String,
+    at: u64,
+    reason: String,
+    proof: u64,
+    durable: u64,
+}
+
+impl Check {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let looking = Looking::at(&self.directory)?;
+        let found = Replayer::open(&looking.directory);
+        let id = found.as_ref().ok().map(|replayer| id_text(replayer.id()));
+        if self.json {
+            let read = found.and_then(|replayer| read(&replayer));
+            return report(out, &looking, id, read);
+        }
+        if let Some(in_use) = looking.in_use() {
+            eprintln!("{}: {in_use}", looking.path.display());
+        }
+        let read = found.and_then(|replayer| {
+            let (replayer, _shown) = progress::shown(replayer);
+            read(&replayer)
+        });
+        let recovery = read.map_err(|error| looking.refused(&error))?;
+        writeln!(
+            out,
+            "{}: the log is whole, with {} entries; it {}",
+            looking.path.display(),
+            recovery.entries,
+            end_text(&recovery, looking.in_use_by.is_some())
+        )?;
+        Ok(out.flush()?)
+    }
+}
+
+/// Reads the log as a start does, the store's entries included.
+pub(super) fn read(replayer: &Replayer) -> Result<Recovery, OpenError> {
+    let mut catalog = Catalog::default();
+    replayer.replay(&mut |entry| Ok(catalog.take(entry)?))
+}
+
+fn report(
+    out: &mut dyn Write,
+    looking: &Looking,
+    log_id: Option<String>,
+    read: Result<Recovery, OpenError>,
+) -> Result<(), Failure> {
+    let failure = read.as_ref().err().map(|error| looking.refused(error));
+    let exit_code = failure.as_ref().map_or(0, Failure::code);
+    let report = Report {
+        directory: looking.path.display().to_string(),
+        in_use_by: looking.in_use_by,
+        log_id,
+        verdict: match exit_code {
+            0 => "whole",
+            5 => "damaged",
+            _ => "unreadable",
+        },
+        exit_code,
+        damage: read.as_ref().err().and_then(Damage::of),
+        log: read.ok().map(Log::of),
+        error: failure.map(|failure| failure.to_string()),
+    };
+    let text = serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?;
+    writeln!(out, "{text}")?;
+    out.flush()?;
+    match exit_code {
+        0 => Ok(()),
+        code => Err(Failure::Reported(code)),
+    }
+}
+
+impl Log {
+    fn of(recovery: Recovery) -> Log {
+        Log {
+            segments: recovery.segments,
+            entries: recovery.entries,
+            end: recovery.end.0,
+            epoch: recovery.epoch.0,
+            proven_durable: recovery.proven_durable.0,
+            closed_cleanly: recovery.clean,
+            torn_tail: recovery.cut.map(|torn| torn.to_string()),
+        }
+    }
+}
+
+impl Damage {
+    fn of(error: &OpenError) -> Option<Damage> {
+        let OpenError::Damaged {
+            position,
+            file,
+            at,
+            reason,
+            proof,
+            durable,
+        } = error
+        else {
+            return None;
+        };
+        Some(Damage {
+            position: position.0,
+            file: file.clone(),
+            at: *at,
+            reason: reason.to_string(),
+            proof: proof.0,
+            durable: durable.0,
+        })
+    }
+}
