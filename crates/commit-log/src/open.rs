@@ -15,7 +15,7 @@ use crate::meta::Meta;
 use crate::options::{LogOptions, Route};
 use crate::recover::{Recovery, Replay};
 use crate::replayer::Replayer;
-use crate::rewrite::rewrite_tail;
+use crate::rewrite::{Epochs, rewrite_tail};
 use crate::ring::Ring;
 use crate::stream::Stream;
 use crate::sync::SyncSide;
@@ -54,13 +54,14 @@ impl Log {
         let meta = Meta::open_or_create(&*storage)?;
         let segments = Segments::open(storage, options.segment_size)?;
         let replayer = Replayer::over(&meta, segments.snapshot().to_vec());
-        let mut streams = HashMap::new();
+        let (mut streams, mut epochs) = (HashMap::new(), Epochs::default());
         let recovery = replayer.replay(&mut |entry| {
             take_up(&mut streams, entry.header);
+            epochs.met(entry.header);
             replay(entry)
         })?;
         let seed = Seed::from_secret(&meta.secret);
-        rewrite_tail(&segments.snapshot(), seed, &recovery)?;
+        rewrite_tail(&segments.snapshot(), seed, &epochs, &recovery)?;
         let active = active_segment(&segments, recovery.end)?;
         let ring = match options.route {
             Route::Staged { ring_size } => {

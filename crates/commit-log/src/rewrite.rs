@@ -17,13 +17,30 @@ use crate::whole;
 /// How much is read and written at once, in bytes.
 const CHUNK_SIZE: usize = 1 << 20;
 
+/// Where each epoch begins, as replay has met it: an entry of another one is a left-over of an earlier life that lay in the same place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Epochs(Vec<(u64, Epoch)>);
+
+impl Epochs {
+    /// Takes the next entry of the log.
+    pub(crate) fn met(&mut self, header: &Header) {
+        if self.0.last().is_none_or(|(_, last)| *last != header.epoch) {
+            self.0.push((header.position, header.epoch));
+        }
+    }
+
+    fn at(&self, position: Position) -> Option<Epoch> {
+        let behind = self.0.partition_point(|(begin, _)| *begin <= position.0);
+        self.0[..behind].last().map(|(_, epoch)| *epoch)
+    }
+}
+
 /// After a failed sync or a crash, pages may be valid in the cache and absent from the disk, and a later sync would not write them.
 /// So what is not proven durable is written once more, which makes its pages dirty, and synced.
-///
-/// All of it is of the last epoch: an epoch's first entry names everything before it as durable.
 pub(crate) fn rewrite_tail(
     segments: &[Arc<Segment>],
     seed: Seed,
+    epochs: &Epochs,
     recovery: &Recovery,
 ) -> Result<(), OpenError> {
     for segment in segments {
@@ -33,10 +50,16 @@ pub(crate) fn rewrite_tail(
             let copy = Copy {
                 segment,
                 seed,
-                epoch: Some(recovery.epoch),
+                epochs,
                 into: &**segment.file(),
             };
-            copy.run(from..to)?;
+            match copy.run(from..to) {
+                // No writer names a durable position within an entry; who finds one all the same begins where an entry does for certain.
+                Err(OpenError::Changed { position, .. }) if position == from => {
+                    copy.run(segment.base()..to)?;
+                }
+                other => other?,
+            }
             segment.file().sync_data().map_err(rewrite_error(segment))?;
         }
     }
@@ -47,8 +70,7 @@ pub(crate) fn rewrite_tail(
 pub(crate) struct Copy<'a> {
     pub(crate) segment: &'a Segment,
     pub(crate) seed: Seed,
-    /// The epoch of all of them, if it is known.
-    pub(crate) epoch: Option<Epoch>,
+    pub(crate) epochs: &'a Epochs,
     pub(crate) into: &'a dyn StorageFile,
 }
 
@@ -87,9 +109,9 @@ fn rewrite_error(segment: &Segment) -> impl FnOnce(io::Error) -> OpenError {
 }
 
 /// Verifies entries whose bytes come in pieces. An error is the position of the entry that is not whole.
-struct Verifier {
+struct Verifier<'a> {
     seed: Seed,
-    epoch: Option<Epoch>,
+    epochs: &'a Epochs,
     segment_end: Position,
     /// Where the entry begins that the next bytes belong to.
     position: Position,
@@ -108,11 +130,11 @@ struct Body {
     end: Position,
 }
 
-impl Verifier {
-    fn new(copy: &Copy<'_>, from: Position) -> Verifier {
+impl<'a> Verifier<'a> {
+    fn new(copy: &Copy<'a>, from: Position) -> Verifier<'a> {
         Verifier {
             seed: copy.seed,
-            epoch: copy.epoch,
+            epochs: copy.epochs,
             segment_end: copy.segment.end(),
             position: from,
             header: [0; HEADER_SIZE],
@@ -162,7 +184,7 @@ impl Verifier {
         let header = Header::decode(&self.header).ok()?;
         let end = self.position.checked_add(header.entry_size())?;
         let is_here = header.position == self.position.0 && end <= self.segment_end;
-        let is_then = self.epoch.is_none_or(|epoch| header.epoch == epoch);
+        let is_then = self.epochs.at(self.position) == Some(header.epoch);
         let covered = u64::from(header.covered_size());
         (is_here && is_then).then(|| Body {
             checksum: self.seed.begin(&self.header),
@@ -193,5 +215,34 @@ impl Body {
         let uncovered = self.uncovered.min((bytes.len() - covered) as u64) as usize;
         self.uncovered -= uncovered as u64;
         covered + uncovered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pagelog_record::{Kind, Offset, Producer, StreamId};
+
+    #[test]
+    fn an_epoch_lasts_until_the_next_one_begins() {
+        let mut epochs = Epochs::default();
+        for (position, epoch) in [(96, 1), (200, 1), (304, 3), (400, 3)] {
+            epochs.met(&Header {
+                kind: Kind::Data,
+                payload_size: 0,
+                position,
+                durable: 0,
+                base_offset: Offset(0),
+                append_time_ms: 0,
+                record_time_max_ms: 0,
+                stream: StreamId(1),
+                count: 1,
+                epoch: Epoch(epoch),
+                producer: Producer::NONE,
+            });
+        }
+        let at = |position| epochs.at(Position(position)).map(|epoch| epoch.0);
+        let found = [0, 96, 303, 304, 9000].map(at);
+        assert_eq!(found, [None, Some(1), Some(1), Some(3), Some(3)]);
     }
 }

@@ -9,7 +9,7 @@ use super::survey::Survey;
 use super::{CutError, failed, remove_leftover};
 use crate::control::Control;
 use crate::options::{PAGE_SIZE, SEGMENT_HEAD_SIZE};
-use crate::rewrite::Copy;
+use crate::rewrite::{Copy, Epochs};
 use crate::whole;
 
 /// How far the epoch is raised. More than by one: what cannot be read any more may hold openings that nobody can count, and an epoch
@@ -30,6 +30,8 @@ pub(super) struct Replacement {
     /// Those before it that hold what is not proven durable.
     unproven: Vec<Arc<Segment>>,
     durable: Position,
+    /// Of what is kept.
+    epochs: Epochs,
     epoch: Epoch,
     to: Position,
     /// Where the log ended.
@@ -63,6 +65,7 @@ impl Replacement {
             seed: survey.seed,
             unproven: segments.iter().filter(is_unproven).cloned().collect(),
             durable: survey.durable,
+            epochs: survey.epochs.clone(),
             kept,
             epoch,
             to,
@@ -101,7 +104,7 @@ impl Replacement {
         let copy = Copy {
             segment,
             seed: self.seed,
-            epoch: None,
+            epochs: &self.epochs,
             into,
         };
         Ok(copy.run(from..to)?)

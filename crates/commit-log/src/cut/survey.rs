@@ -11,6 +11,7 @@ use crate::error::OpenError;
 use crate::meta::Meta;
 use crate::recover::{Entry, check_size, next_whole, source};
 use crate::replayer::Replayer;
+use crate::rewrite::Epochs;
 use crate::scan::Scanner;
 
 /// A log that may be damaged, with the place of a cut in it.
@@ -24,6 +25,7 @@ pub(super) struct Survey {
     pub(super) durable: Position,
     /// The highest epoch of any entry.
     pub(super) epoch: Epoch,
+    pub(super) epochs: Epochs,
     to: Position,
     begin: Position,
     /// The nearest borders: up to `to`, and from there on.
@@ -87,6 +89,7 @@ impl Survey {
             },
             durable: begin,
             epoch: Epoch(0),
+            epochs: Epochs::default(),
             to,
             begin,
             before: begin,
@@ -100,6 +103,7 @@ impl Survey {
         self.border(Position(begin));
         self.border(Position(end));
         self.loss.end = Position(end);
+        self.epochs.met(header);
         self.seen(header);
         if begin < self.to.0 {
             self.loss.kept += 1;

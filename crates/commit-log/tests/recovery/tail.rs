@@ -179,3 +179,30 @@ fn every_opening_raises_the_epoch() {
         fixture.sync.close().unwrap();
     }
 }
+
+/// No writer names a durable position within an entry. A log that was put together by a stranger who knows its secret is opened all the same.
+#[test]
+fn a_durable_position_within_an_entry_is_no_reason_to_refuse() {
+    use pagelog_record::{Seed, StreamId};
+    let storage = MemoryStorage::new(6);
+    let mut fixture = Fixture::new(&storage, ROUTES[0]);
+    let first = fixture.append(1, &[1; 100]);
+    let second = fixture.append(1, &[2; 100]);
+    fixture.sync.write().unwrap();
+    drop(fixture);
+    let mut header = Fixture::new(&storage.freeze().process_death(), ROUTES[0]).headers[3];
+    assert_eq!(
+        (header.position, header.stream),
+        (second.position.0, StreamId(1))
+    );
+    header.durable = first.position.0 + 8;
+    let secret = storage.content("log.meta")[24..40].try_into().unwrap();
+    let sealed = Seed::from_secret(&secret).seal(&header, &[&[2; 100]]);
+    storage.overwrite(FIRST_SEGMENT, second.position.0, &sealed);
+
+    let fixture = Fixture::new(&storage, ROUTES[0]);
+    assert_eq!(fixture.recovery.proven_durable.0, first.position.0 + 8);
+    assert_eq!(fixture.entries().len(), 2);
+    drop(fixture);
+    assert_eq!(Fixture::new(&storage, ROUTES[0]).entries().len(), 2);
+}
