@@ -20,6 +20,8 @@ fn sample() -> tempfile::TempDir {
         let segment = segments.take_next().unwrap();
         segment.file().write_at(0, &[number; 10]).unwrap();
     }
+    // Stopping now would leave the third one out: it is made on another thread.
+    segments.wait_next(Duration::from_secs(60)).unwrap();
     place
 }
 
