@@ -96,11 +96,7 @@ fn append(log: &Arc<Log>, stream: StreamId, payload: &[u8]) {
 }
 
 fn options() -> StoreOptions {
-    StoreOptions::new(LogOptions {
-        segment_size: SEGMENT_SIZE,
-        route: Route::Mapped,
-        payload_size_max: 2048,
-    })
+    StoreOptions::new(LogOptions::new(SEGMENT_SIZE, Route::Mapped, 2048))
 }
 
 fn storage(files: &Files) -> MemoryStorage {

@@ -111,11 +111,11 @@ fn kafka(settings: &Settings) -> KafkaOptions {
 
 fn log(settings: &Settings, policy: Policy) -> Result<LogOptions, SettingsError> {
     let payload_size_max = in_u32(settings.number(&table::KAFKA_MESSAGE_MAX_BYTES));
-    Ok(LogOptions {
-        segment_size: segment_size(settings, payload_size_max)?,
-        route: route(settings, policy, payload_size_max)?,
+    Ok(LogOptions::new(
+        segment_size(settings, payload_size_max)?,
+        route(settings, policy, payload_size_max)?,
         payload_size_max,
-    })
+    ))
 }
 
 /// A segment is whole pages, and holds the largest batch.

@@ -68,6 +68,15 @@ pub enum OptionsError {
 }
 
 impl LogOptions {
+    /// Options of which only these three have no default.
+    pub const fn new(segment_size: u64, route: Route, payload_size_max: u32) -> LogOptions {
+        LogOptions {
+            segment_size,
+            route,
+            payload_size_max,
+        }
+    }
+
     /// The least segment that holds its head and a payload of this size.
     pub const fn segment_size_min(payload_size_max: u32) -> u64 {
         (SEGMENT_HEAD_SIZE + entry_size(payload_size_max)).next_multiple_of(PAGE_SIZE)

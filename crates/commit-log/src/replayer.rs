@@ -25,7 +25,7 @@ use crate::whole;
 /// # use pagelog_commit_log::{Log, LogOptions, Route};
 /// # let place = tempfile::tempdir()?;
 /// # let path = place.path();
-/// # let options = LogOptions { segment_size: 4096, route: Route::Mapped, payload_size_max: 64 };
+/// # let options = LogOptions::new(4096, Route::Mapped, 64);
 /// # let storage = Arc::new(pagelog_segment::Directory::open(path)?);
 /// # Log::open(storage, options, &mut |_| Ok(()))?.sync.close()?;
 /// let mut entries = 0;

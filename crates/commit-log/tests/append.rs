@@ -17,11 +17,7 @@ const ROUTES: [Route; 2] = [
 ];
 
 fn open(path: &std::path::Path, route: Route) -> Opened {
-    let options = LogOptions {
-        segment_size: 8192,
-        route,
-        payload_size_max: 2048,
-    };
+    let options = LogOptions::new(8192, route, 2048);
     let storage = Arc::new(Directory::open(path).unwrap());
     Log::open(storage, options, &mut |_| Ok(())).unwrap()
 }

@@ -54,11 +54,7 @@ fn counts_writes(directory: &Path) -> bool {
 }
 
 fn bytes_per_append(directory: &Path, route: Route) -> u64 {
-    let options = LogOptions {
-        segment_size: 16 << 20,
-        route,
-        payload_size_max: 4096,
-    };
+    let options = LogOptions::new(16 << 20, route, 4096);
     let storage = Arc::new(Directory::open(directory).unwrap());
     let Opened { log, mut sync, .. } = Log::open(storage, options, &mut |_| Ok(())).unwrap();
     for _ in 0..20 {

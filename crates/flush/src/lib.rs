@@ -10,11 +10,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let directory = tempfile::tempdir()?;
-//! let options = LogOptions {
-//!     segment_size: 1 << 20,
-//!     route: Route::Staged { ring_size: 1 << 20 },
-//!     payload_size_max: 1 << 16,
-//! };
+//! let options = LogOptions::new(1 << 20, Route::Staged { ring_size: 1 << 20 }, 1 << 16);
 //! let storage = Arc::new(Directory::open(directory.path())?);
 //! let opened = Log::open(storage, options, &mut |_| Ok(()))?;
 //! let log = opened.log;

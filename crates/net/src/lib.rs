@@ -51,11 +51,7 @@
 //! # use pagelog_segment::Directory;
 //! # let directory = tempfile::tempdir()?;
 //! # let storage = Arc::new(Directory::open(directory.path())?);
-//! # let options = LogOptions {
-//! #     segment_size: 1 << 20,
-//! #     route: Route::Staged { ring_size: 1 << 20 },
-//! #     payload_size_max: 1 << 16,
-//! # };
+//! # let options = LogOptions::new(1 << 20, Route::Staged { ring_size: 1 << 20 }, 1 << 16);
 //! # let log = Log::open(storage, options, &mut |_| Ok(()))?.log;
 //! let marks = Marks { written: log.written().clone(), durable: log.durable().clone() };
 //! let options = ServerOptions {

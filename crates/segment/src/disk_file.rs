@@ -52,6 +52,10 @@ impl StorageFile for DiskFile {
         file::data_end(&self.file)
     }
 
+    fn shorten(&self, size: u64) -> io::Result<()> {
+        self.file.set_len(size)
+    }
+
     fn view(&self) -> io::Result<Arc<MappedFile>> {
         Ok(Arc::new(MappedFile::new(self.file.try_clone()?)?))
     }

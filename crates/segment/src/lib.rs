@@ -37,6 +37,7 @@
 //! ```
 
 mod ahead;
+mod aside;
 mod directory;
 mod disk_file;
 mod name;
@@ -49,10 +50,10 @@ mod storage;
 
 pub use ahead::NextError;
 pub use directory::{Directory, DirectoryError, LOCK_NAME};
-pub use name::{base_of, file_name, new_file_name};
+pub use name::{base_of, file_name, new_file_name, old_file_name};
 pub use position::Position;
 pub use read_only::{Holder, ReadOnlyDirectory};
 pub use run::{Broken, OpenError, Run, open_segment};
 pub use segment::Segment;
-pub use segments::Segments;
+pub use segments::{RemoveError, Segments};
 pub use storage::{Storage, StorageFile};

@@ -3,6 +3,7 @@
 //! ```text
 //! 00000000001073741824.log       a segment: complete, its base position in 20 digits
 //! 00000000001073741824.log.new   one that is being made; left over, it is removed at the next open
+//! 00000000001073741824.log.old   one that has left the run; left over, it is deleted after the next open
 //! ```
 
 use crate::Position;
@@ -10,6 +11,7 @@ use crate::Position;
 const DIGITS: usize = 20;
 const SUFFIX: &str = ".log";
 const NEW_SUFFIX: &str = ".log.new";
+const OLD_SUFFIX: &str = ".log.old";
 
 /// The name of the segment file that begins at `base`.
 ///
@@ -45,5 +47,18 @@ pub fn new_file_name(base: Position) -> String {
 /// Whether `name` is one of [`new_file_name`]'s.
 pub(crate) fn is_new_file(name: &str) -> bool {
     name.strip_suffix(".new")
+        .is_some_and(|name| base_of(name).is_some())
+}
+
+/// The name of the file that was the segment at `base` and has left the run. It is none of the log's any more: it is
+/// deleted, now or after the next open.
+#[must_use]
+pub fn old_file_name(base: Position) -> String {
+    format!("{:0DIGITS$}{OLD_SUFFIX}", base.0)
+}
+
+/// Whether `name` is one of [`old_file_name`]'s.
+pub(crate) fn is_old_file(name: &str) -> bool {
+    name.strip_suffix(".old")
         .is_some_and(|name| base_of(name).is_some())
 }

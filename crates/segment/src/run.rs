@@ -130,8 +130,14 @@ impl Run {
     }
 }
 
+/// What an opening finds: the run, and the names of files that have left it.
+pub(crate) struct Found {
+    pub(crate) run: Vec<Arc<Segment>>,
+    pub(crate) old: Vec<String>,
+}
+
 /// Opens every segment of `storage`, in order, and tidies up behind a process that died.
-pub(crate) fn open(storage: &dyn Storage) -> Result<Vec<Arc<Segment>>, OpenError> {
+pub(crate) fn open(storage: &dyn Storage) -> Result<Found, OpenError> {
     let names = list(storage)?;
     remove_leftovers(storage, &names)?;
     let bases = bases(&names);
@@ -141,7 +147,12 @@ pub(crate) fn open(storage: &dyn Storage) -> Result<Vec<Arc<Segment>>, OpenError
             .sync_directory()
             .map_err(failed("sync", DIRECTORY))?;
     }
-    Run::of(storage, bases)?.whole()
+    let run = Run::of(storage, bases)?.whole()?;
+    let old = names.into_iter().filter(|name| name::is_old_file(name));
+    Ok(Found {
+        run,
+        old: old.collect(),
+    })
 }
 
 fn list(storage: &dyn Storage) -> Result<Vec<String>, OpenError> {

@@ -90,6 +90,14 @@ impl Segment {
         &self.view
     }
 
+    /// Whether whoever holds this reference is the only one to reach the segment, its file or its bytes.
+    pub(crate) fn is_unreferenced(self: &Arc<Segment>) -> bool {
+        // In this order: who gets hold of the file or the view does so by way of the segment.
+        Arc::strong_count(self) == 1
+            && Arc::strong_count(&self.view) == 1
+            && Arc::strong_count(&self.file) == 1
+    }
+
     /// The mapping for an appender, made when it is first asked for.
     ///
     /// # Errors

@@ -2,32 +2,64 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::ahead::Ahead;
-use crate::{NextError, OpenError, Position, Segment, Storage, run};
+use crate::aside::Aside;
+use crate::{NextError, OpenError, Position, Segment, Storage, file_name, old_file_name, run};
 
 /// The segments of a log, one behind the other without a gap.
 ///
-/// Readers take a snapshot and never wait. One thread of its own, `segment-allocator`, keeps the
-/// next two files ready once [`Segments::start_ahead`] was called; dropping this value stops it.
+/// Readers take a snapshot and never wait. Two threads of its own, once [`Segments::start_ahead`] was called:
+/// `segment-allocator` keeps the next two files ready, `segment-deleter` deletes those that have left the run. Dropping
+/// this value stops both.
 #[derive(Debug)]
 pub struct Segments {
     storage: Arc<dyn Storage>,
     segment_size: u64,
-    /// Changed only while the lock inside `ahead` is held, or before there is one.
     run: ArcSwap<Vec<Arc<Segment>>>,
     ahead: OnceLock<Ahead>,
+    aside: OnceLock<Aside>,
+    /// Held while the oldest segment is removed: one after the other.
+    removing: Mutex<()>,
+    /// What had left the run when it was opened.
+    found_old: Mutex<Vec<String>>,
+}
+
+/// Why a segment does not leave the run. It is still there, and can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveError {
+    /// Another segment is the oldest one, or it is the only one.
+    #[error("the segment at position {base} is not the oldest of several")]
+    NotOldest {
+        /// The base that was given.
+        base: Position,
+    },
+    /// Before [`Segments::start_ahead`] nothing is removed.
+    #[error("the segments are being opened")]
+    NotStarted,
+    /// The storage refused. Trying again is safe, whatever of it has been done.
+    #[error("cannot {action} {name}: {error}")]
+    Io {
+        /// What was tried, a verb.
+        action: &'static str,
+        /// The file, or the directory.
+        name: String,
+        /// What the storage said.
+        #[source]
+        error: io::Error,
+    },
 }
 
 impl Segments {
     /// Opens every segment that `storage` holds; a new one holds none. Segments that are made later
     /// have `segment_size` bytes; those that exist keep the size they have.
     ///
-    /// Files that an earlier process did not complete are removed, and the directory is synced.
+    /// Files that an earlier process did not complete are removed, and the directory is synced. Files that have left the
+    /// run are deleted once [`Segments::start_ahead`] was called.
     ///
     /// # Errors
     ///
@@ -38,13 +70,16 @@ impl Segments {
     /// When `segment_size` is 0.
     pub fn open(storage: Arc<dyn Storage>, segment_size: u64) -> Result<Segments, OpenError> {
         assert!(segment_size > 0, "segments of no bytes");
-        let run = run::open(&*storage)?;
+        let run::Found { run, old } = run::open(&*storage)?;
         let run = ArcSwap::from_pointee(run);
         Ok(Segments {
             storage,
             segment_size,
             run,
             ahead: OnceLock::new(),
+            aside: OnceLock::new(),
+            removing: Mutex::new(()),
+            found_old: Mutex::new(old),
         })
     }
 
@@ -103,10 +138,15 @@ impl Segments {
         let next = ready.last().map_or(after, |segment| segment.end());
         let ready = VecDeque::from(ready.to_vec());
         self.run.store(Arc::new(kept.to_vec()));
+        let found = std::mem::take(&mut *lock(&self.found_old));
+        let aside = Aside::start(Arc::clone(&self.storage), found)?;
         let ahead = Ahead::start(Arc::clone(&self.storage), self.segment_size, ready, next)?;
-        let second = self.ahead.set(ahead);
+        let second = (
+            self.ahead.set(ahead).is_err(),
+            self.aside.set(aside).is_err(),
+        );
         assert!(
-            second.is_ok(),
+            second == (false, false),
             "allocation ahead was started by two threads at once"
         );
         Ok(())
@@ -120,10 +160,63 @@ impl Segments {
     pub fn take_next(&self) -> Result<Arc<Segment>, NextError> {
         let ahead = self.ahead.get().ok_or(NextError::NotReady)?;
         ahead.take(|segment| {
-            let mut run = self.run.load().to_vec();
-            run.push(Arc::clone(segment));
-            self.run.store(Arc::new(run));
+            self.run.rcu(|run| {
+                let mut run = run.to_vec();
+                run.push(Arc::clone(segment));
+                run
+            });
         })
+    }
+
+    /// Takes the oldest segment, which begins at `base`, out of the run: its bytes are none of the log's any more, also
+    /// after a power loss. Whoever holds a reference to it (a snapshot, a [`Segment::view`] that is being sent) goes on
+    /// reading. When the last one goes, the file is deleted, a bit at a time, on the thread `segment-deleter`.
+    ///
+    /// Waits for the storage twice: it renames the file and syncs the directory. A crash before the end leaves the segment
+    /// in the run or out of it, and never a gap.
+    ///
+    /// The caller sees to it that the segment behind it holds durable entries: they are where the log begins then.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoveError`]; the segment is in the run still, and it can be tried again.
+    pub fn remove_front(&self, base: Position) -> Result<(), RemoveError> {
+        let aside = self.aside.get().ok_or(RemoveError::NotStarted)?;
+        let _one_at_a_time = lock(&self.removing);
+        let segment = match self.run.load().as_slice() {
+            [oldest, _, ..] if oldest.base() == base => Arc::clone(oldest),
+            _ => return Err(RemoveError::NotOldest { base }),
+        };
+        self.rename_old(base)?;
+        // Others may take the next segment meanwhile; nobody else takes the oldest away.
+        self.run.rcu(|run| run[1..].to_vec());
+        aside.put(old_file_name(base), segment);
+        Ok(())
+    }
+
+    /// How many files have left the run and are not deleted yet.
+    #[must_use]
+    pub fn leaving(&self) -> usize {
+        self.aside.get().map_or(0, Aside::count)
+    }
+
+    fn rename_old(&self, base: Position) -> Result<(), RemoveError> {
+        let (name, old) = (file_name(base), old_file_name(base));
+        let failed = |action, name: &str| {
+            let name = name.to_owned();
+            move |error| RemoveError::Io {
+                action,
+                name,
+                error,
+            }
+        };
+        match self.storage.rename(&name, &old) {
+            // Renamed by an earlier try, whose sync of the directory failed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => renamed.map_err(failed("rename", &name))?,
+        }
+        let synced = self.storage.sync_directory();
+        synced.map_err(failed("sync", "the data directory"))
     }
 
     /// Waits until the next segment is ready, up to `timeout`. For threads that may wait.
@@ -134,4 +227,9 @@ impl Segments {
     pub fn wait_next(&self, timeout: Duration) -> Result<(), NextError> {
         self.ahead.get().ok_or(NextError::NotReady)?.wait(timeout)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // No code under these locks leaves anything half changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

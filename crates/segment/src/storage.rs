@@ -69,6 +69,14 @@ pub trait StorageFile: Send + Sync + Debug {
     /// What the storage gives.
     fn data_end(&self) -> io::Result<u64>;
 
+    /// Takes the bytes from `size` on away and gives their blocks back: for a file that is being deleted, and
+    /// whose mappings are touched no more.
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives.
+    fn shorten(&self, size: u64) -> io::Result<()>;
+
     /// The file for readers: a descriptor and a read-only mapping of the whole of it, which stay
     /// valid when the file is removed.
     ///

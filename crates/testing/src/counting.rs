@@ -145,6 +145,10 @@ impl StorageFile for CountingFile {
         self.file.data_end()
     }
 
+    fn shorten(&self, size: u64) -> io::Result<()> {
+        self.file.shorten(size)
+    }
+
     fn view(&self) -> io::Result<Arc<MappedFile>> {
         self.file.view()
     }

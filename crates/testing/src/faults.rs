@@ -30,6 +30,8 @@ pub enum Operation {
     Write,
     /// `StorageFile::sync_data`.
     Sync,
+    /// `StorageFile::shorten`.
+    Shorten,
     /// `StorageFile::view` and `map_for_append`.
     Map,
 }

@@ -399,6 +399,15 @@ impl StorageFile for MemoryFile {
         file::data_end(&self.file)
     }
 
+    /// The new size is on the device at once.
+    fn shorten(&self, size: u64) -> io::Result<()> {
+        let mut state = self.shared.lock();
+        state.begin(Operation::Shorten)?;
+        self.file.set_len(size)?;
+        state.files[self.number].disk.resize(size as usize);
+        Ok(())
+    }
+
     fn view(&self) -> io::Result<Arc<MappedFile>> {
         self.shared.lock().faults.check(Operation::Map)?;
         Ok(Arc::new(MappedFile::new(self.file.try_clone()?)?))

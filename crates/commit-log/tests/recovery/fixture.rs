@@ -46,11 +46,7 @@ pub(crate) fn open_with(
     route: Route,
     met: &mut dyn FnMut(&Header),
 ) -> Result<Fixture, OpenError> {
-    let options = LogOptions {
-        segment_size: SEGMENT_SIZE,
-        route,
-        payload_size_max: 2048,
-    };
+    let options = LogOptions::new(SEGMENT_SIZE, route, 2048);
     let mut headers = Vec::new();
     let opened = Log::open(Arc::new(storage.clone()), options, &mut |entry| {
         headers.push(*entry.header);

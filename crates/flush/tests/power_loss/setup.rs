@@ -18,11 +18,7 @@ pub(crate) struct Setup {
 }
 
 const fn options(route: Route) -> LogOptions {
-    LogOptions {
-        segment_size: 4 * 4096,
-        route,
-        payload_size_max: PAYLOAD_SIZE_MAX,
-    }
+    LogOptions::new(4 * 4096, route, PAYLOAD_SIZE_MAX)
 }
 
 pub(crate) const STAGED_SYNC: Setup = Setup {

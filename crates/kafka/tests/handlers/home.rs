@@ -44,13 +44,13 @@ impl Home {
         };
         Home {
             directory: Arc::new(tempfile::tempdir().expect("a temporary directory")),
-            store: StoreOptions::new(LogOptions {
-                segment_size: 16 << 10,
-                route: Route::Staged {
+            store: StoreOptions::new(LogOptions::new(
+                16 << 10,
+                Route::Staged {
                     ring_size: 64 << 10,
                 },
-                payload_size_max: 8 << 10,
-            }),
+                8 << 10,
+            )),
             kafka,
         }
     }

@@ -211,11 +211,7 @@ pub(crate) struct TestLog {
 impl TestLog {
     pub(crate) fn new() -> TestLog {
         let storage = Arc::new(MemoryStorage::new(1));
-        let options = LogOptions {
-            segment_size: 1 << 20,
-            route: Route::Staged { ring_size: 1 << 20 },
-            payload_size_max: 1 << 16,
-        };
+        let options = LogOptions::new(1 << 20, Route::Staged { ring_size: 1 << 20 }, 1 << 16);
         let Opened { log, sync, .. } =
             Log::open(Arc::clone(&storage) as _, options, &mut |_| Ok(())).unwrap();
         let stream = log.stream(StreamId(1));

@@ -32,13 +32,13 @@ pub(crate) struct Running {
 
 impl Home {
     pub(crate) fn new() -> Home {
-        let log = LogOptions {
-            segment_size: SEGMENT_SIZE,
-            route: Route::Staged {
+        let log = LogOptions::new(
+            SEGMENT_SIZE,
+            Route::Staged {
                 ring_size: 64 << 10,
             },
-            payload_size_max: PAYLOAD_SIZE_MAX,
-        };
+            PAYLOAD_SIZE_MAX,
+        );
         Home {
             directory: tempfile::tempdir().expect("a temporary directory"),
             options: StoreOptions::new(log),
