@@ -58,6 +58,7 @@ pub(crate) fn header(input: &mut Input<'_>) -> Header {
     };
     Header {
         kind: [Kind::Data, Kind::Filler, Kind::Control][usize::from(chosen >> 14) % 3],
+        moved: chosen >> 12 & 1 != 0,
         payload_size: field(0, 0) as u32,
         position: field(1, 0),
         durable: field(2, 0),

@@ -115,6 +115,33 @@ impl Log {
     ///
     /// When the type is one of the log's, or there is none.
     pub fn append_control(&self, payload: &[u8], time_ms: i64) -> Result<Appended, AppendError> {
+        self.append_stores_own(payload, time_ms, false)
+    }
+
+    /// Appends an entry of the store's own that says what an earlier one did, which lies in a segment that is to go: as
+    /// [`Log::append_control`], but marked as moved.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::append`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Log::append_control`].
+    pub fn append_control_moved(
+        &self,
+        payload: &[u8],
+        time_ms: i64,
+    ) -> Result<Appended, AppendError> {
+        self.append_stores_own(payload, time_ms, true)
+    }
+
+    fn append_stores_own(
+        &self,
+        payload: &[u8],
+        time_ms: i64,
+        moved: bool,
+    ) -> Result<Appended, AppendError> {
         let kind = payload.first();
         assert!(
             kind.is_some_and(|kind| *kind >= Control::STORE_MIN),
@@ -129,7 +156,7 @@ impl Log {
         if payload_size > max {
             return Err(too_large);
         }
-        self.append_own(payload, time_ms)
+        self.append_own_marked(payload, time_ms, moved)
     }
 
     /// Blocks until what an appender was refused for may be there, or for `timeout`. Not for threads that serve sockets.
@@ -149,6 +176,15 @@ impl Log {
 
     /// Appends a control entry of any type.
     pub(crate) fn append_own(&self, payload: &[u8], time_ms: i64) -> Result<Appended, AppendError> {
+        self.append_own_marked(payload, time_ms, false)
+    }
+
+    fn append_own_marked(
+        &self,
+        payload: &[u8],
+        time_ms: i64,
+        moved: bool,
+    ) -> Result<Appended, AppendError> {
         let payload_size = payload.len() as u32;
         let (number, reserved) = self.reserve(&mut self.tail(), entry_size(payload_size))?;
         let filling = Filling {
@@ -157,6 +193,7 @@ impl Log {
             reserved,
         };
         let header = Header {
+            moved,
             payload_size,
             append_time_ms: time_ms,
             ..self.blank(reserved.position)
@@ -187,6 +224,7 @@ impl Log {
     fn blank(&self, position: u64) -> Header {
         Header {
             kind: Kind::Control,
+            moved: false,
             payload_size: 0,
             position,
             durable: self.durable().get().0,

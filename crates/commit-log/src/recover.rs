@@ -314,6 +314,7 @@ mod tests {
     fn check(epoch: u32, base_offset: i64, count: u32) -> bool {
         let header = Header {
             kind: Kind::Data,
+            moved: false,
             payload_size: 0,
             position: 0,
             durable: 0,

@@ -229,6 +229,7 @@ mod tests {
         for (position, epoch) in [(96, 1), (200, 1), (304, 3), (400, 3)] {
             epochs.met(&Header {
                 kind: Kind::Data,
+                moved: false,
                 payload_size: 0,
                 position,
                 durable: 0,

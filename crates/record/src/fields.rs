@@ -46,7 +46,7 @@ pub fn fields(header: &[u8; HEADER_SIZE]) -> Vec<Field> {
     vec![
         next(4, "magic", magic(field(header, 0))),
         next(1, "kind", kind(header[4])),
-        next(1, "flags", header[5].to_string()),
+        next(1, "flags", flags(header[5])),
         next(
             2,
             "producer epoch",
@@ -74,6 +74,14 @@ fn magic(found: [u8; 4]) -> String {
     }
 }
 
+fn flags(found: u8) -> String {
+    match found {
+        0 => "0".to_owned(),
+        1 => "1 moved".to_owned(),
+        other => format!("{other} unknown"),
+    }
+}
+
 fn kind(found: u8) -> String {
     let names = [
         (Kind::Data, "data"),
@@ -93,6 +101,7 @@ mod tests {
     fn the_fields_cover_the_header_and_say_what_decoding_says() {
         let header = Header {
             kind: Kind::Data,
+            moved: true,
             payload_size: 1,
             position: 2,
             durable: 3,
@@ -123,6 +132,7 @@ mod tests {
         for (name, expected) in [
             ("magic", "PLE1"),
             ("kind", "1 data"),
+            ("flags", "1 moved"),
             ("payload size", "1"),
             ("position", "2"),
             ("durable position", "3"),

@@ -14,6 +14,9 @@ pub const MAGIC: [u8; 4] = *b"PLE1";
 /// Where the checksum lies; it covers every other byte of the header.
 pub(crate) const CHECKSUM_AT: usize = 8;
 
+/// The bit of the flags byte that says [`Header::moved`].
+const FLAG_MOVED: u8 = 1;
+
 const _: () = assert!(HEADER_SIZE.is_multiple_of(ALIGNMENT));
 
 /// What an entry is for.
@@ -33,6 +36,9 @@ pub enum Kind {
 pub struct Header {
     /// What the entry is for.
     pub kind: Kind,
+    /// The entry had been in the log before and was appended again, since the segment that held it was to go: payload and offsets are
+    /// those it had, the position is not. Replayed, it says where its records lie now and nothing else that is new.
+    pub moved: bool,
     /// The payload's size in bytes, without padding.
     pub payload_size: u32,
     /// The byte address of this entry in the whole log, so that stale bytes of a recycled file never pass for new ones.
@@ -64,7 +70,7 @@ pub enum HeaderError {
     /// The kind is none of [`Kind`].
     #[error("unknown kind of entry {0}")]
     Kind(u8),
-    /// Flags are reserved and must be zero.
+    /// A flag is set that this version does not know.
     #[error("unknown flags {0:#04x}")]
     Flags(u8),
 }
@@ -99,6 +105,7 @@ impl Header {
         let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
         put(0, &MAGIC);
         put(4, &[self.kind as u8]);
+        put(5, &[if self.moved { FLAG_MOVED } else { 0 }]);
         put(6, &self.producer.epoch.to_le_bytes());
         put(12, &self.payload_size.to_le_bytes());
         put(16, &self.position.to_le_bytes());
@@ -130,11 +137,12 @@ impl Header {
             3 => Kind::Control,
             other => return Err(HeaderError::Kind(other)),
         };
-        if bytes[5] != 0 {
+        if bytes[5] & !FLAG_MOVED != 0 {
             return Err(HeaderError::Flags(bytes[5]));
         }
         Ok(Header {
             kind,
+            moved: bytes[5] & FLAG_MOVED != 0,
             payload_size: u32::from_le_bytes(field(bytes, 12)),
             position: u64::from_le_bytes(field(bytes, 16)),
             durable: u64::from_le_bytes(field(bytes, 24)),

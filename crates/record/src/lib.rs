@@ -9,6 +9,7 @@
 //! let seed = Seed::from_secret(b"sixteen byte key");
 //! let header = Header {
 //!     kind: Kind::Data,
+//!     moved: false,
 //!     payload_size: 5,
 //!     position: 4096,
 //!     durable: 4000,

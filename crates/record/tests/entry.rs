@@ -11,6 +11,7 @@ const SEED_SECRET: &[u8; 16] = b"a secret of ours";
 prop_compose! {
     fn any_header(payload_size: u32)(
         kind in prop_oneof![Just(Kind::Data), Just(Kind::Control)],
+        moved in any::<bool>(),
         numbers in any::<(u64, u64, i64, i64, i64)>(),
         stream in any::<u32>(),
         count in any::<u32>(),
@@ -20,6 +21,7 @@ prop_compose! {
         let (position, durable, base_offset, append_time_ms, record_time_max_ms) = numbers;
         Header {
             kind,
+            moved,
             payload_size,
             position,
             durable,
@@ -82,6 +84,7 @@ fn a_filler_does_not_cover_what_lies_under_it() {
     let seed = Seed::from_secret(SEED_SECRET);
     let header = Header {
         kind: Kind::Filler,
+        moved: false,
         payload_size: 3,
         position: 64,
         durable: 0,
@@ -111,6 +114,7 @@ fn sizes_are_padded_to_eight() {
 fn the_bytes_are_those_of_the_format_document() {
     let header = Header {
         kind: Kind::Data,
+        moved: true,
         payload_size: 0x0102_0304,
         position: 0x1112_1314_1516_1718,
         durable: 0x2122_2324_2526_2728,
@@ -131,7 +135,7 @@ fn the_bytes_are_those_of_the_format_document() {
     let expected = [
         "504c4531",
         "01",
-        "00",
+        "01",
         "0605",
         &hex[16..24],
         "04030201",

@@ -1,7 +1,8 @@
 //! The store's own entries in the log: which topics there are.
 //!
 //! The bytes are drawn in `docs/format.md`, "Control entries of the store". The first byte is the type; 1 to 15 belong
-//! to the log and are passed over here. Integers are little-endian. Nothing here does I/O.
+//! to the log and are passed over here. Integers are little-endian. Nothing here does I/O. What is kept by such entries stays by
+//! [`crate::kept`].
 
 use pagelog_record::StreamId;
 use uuid::Uuid;
@@ -12,10 +13,12 @@ use crate::topic_name::{TopicName, TopicNameError};
 pub(crate) const CONTROL_TYPE_MIN: u8 = 16;
 const TOPIC_CREATED: u8 = 16;
 const TOPIC_DELETED: u8 = 17;
+const STREAMS_GIVEN: u8 = 18;
 
 /// Type, version and name size, id, first stream, partition count.
 const TOPIC_CREATED_SIZE: usize = 4 + 16 + 4 + 4;
 const TOPIC_DELETED_SIZE: usize = 4 + 16;
+const STREAMS_GIVEN_SIZE: usize = 4 + 4;
 
 /// One control entry of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub(crate) enum ControlEntry {
     },
     /// A topic is gone; its streams are never used again.
     TopicDeleted { id: Uuid },
+    /// Every stream below `next` has been given once, though no topic may be left to say so.
+    StreamsGiven { next: u32 },
 }
 
 /// Why a control entry whose checksum is right cannot be understood: it was written by another version, or by another program.
@@ -91,6 +96,11 @@ impl ControlEntry {
                 bytes.extend_from_slice(id.as_bytes());
                 bytes
             }
+            ControlEntry::StreamsGiven { next } => {
+                let mut bytes = head(STREAMS_GIVEN, 0);
+                bytes.extend_from_slice(&next.to_le_bytes());
+                bytes
+            }
         }
     }
 
@@ -108,6 +118,7 @@ impl ControlEntry {
         match kind {
             TOPIC_CREATED => decode_created(bytes).map(Some),
             TOPIC_DELETED => decode_deleted(bytes).map(Some),
+            STREAMS_GIVEN => decode_streams_given(bytes).map(Some),
             found => Err(ControlError::UnknownType { found }),
         }
     }
@@ -134,6 +145,13 @@ fn decode_deleted(bytes: &[u8]) -> Result<ControlEntry, ControlError> {
     check_size(bytes, TOPIC_DELETED, TOPIC_DELETED_SIZE)?;
     Ok(ControlEntry::TopicDeleted {
         id: Uuid::from_bytes(field(bytes, 4).unwrap_or_default()),
+    })
+}
+
+fn decode_streams_given(bytes: &[u8]) -> Result<ControlEntry, ControlError> {
+    check_size(bytes, STREAMS_GIVEN, STREAMS_GIVEN_SIZE)?;
+    Ok(ControlEntry::StreamsGiven {
+        next: field(bytes, 4).map_or(0, u32::from_le_bytes),
     })
 }
 
@@ -174,6 +192,7 @@ mod tests {
             ControlEntry::TopicDeleted {
                 id: Uuid::from_u128(9),
             },
+            ControlEntry::StreamsGiven { next: 77 },
         ] {
             assert_eq!(
                 ControlEntry::decode(&entry.encode()).expect("valid"),

@@ -7,12 +7,14 @@
 //! This crate never names a protocol and never touches a socket; [`answer`] is the vocabulary in which the two meet.
 
 pub mod answer;
+mod carry;
 mod catalog;
 mod clock;
 mod control;
 mod core;
 mod epochs;
 mod error;
+mod kept;
 mod partition;
 mod producer_ids;
 mod producers;
@@ -23,6 +25,7 @@ mod topic_name;
 mod topics;
 mod waiting;
 
+pub use carry::Carried;
 pub use catalog::{Catalog, Listed};
 pub use clock::now_ms;
 pub use control::ControlError;
@@ -31,6 +34,7 @@ pub use error::{
     AppendError, CreateTopicError, DeleteTopicError, LogError, ProducerIdsExhausted, ReadError,
     ReplayError,
 };
+pub use kept::{Carrier, Keeper, Kept, Paused};
 pub use pagelog_commit_log::{
     Assigned, Busy, LogOptions, NewEntry as Batch, Recovery, Route, SyncSide,
 };

@@ -13,6 +13,7 @@ use crate::catalog::Listed;
 use crate::control::ControlEntry;
 use crate::core::Core;
 use crate::error::ReplayError;
+use crate::kept::Kept;
 use crate::partition::{Partition, Past};
 use crate::producers::Remembered;
 use crate::topic_name::TopicName;
@@ -30,13 +31,23 @@ pub(crate) struct Replay {
     /// The streams of topics that have not been deleted.
     streams: HashMap<StreamId, Past>,
     deleted: Vec<StreamId>,
-    next_stream: u32,
+    streams_given: Kept<u32>,
+}
+
+/// Where a control entry was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FoundEntry {
+    pub(crate) at: Position,
+    pub(crate) end: Position,
+    /// It says again what an earlier entry said, which may be gone.
+    pub(crate) moved: bool,
 }
 
 struct Found {
     name: TopicName,
     first_stream: u32,
     partition_count: u32,
+    at: Position,
     created: Position,
 }
 
@@ -49,7 +60,10 @@ impl Replay {
             names: HashMap::new(),
             streams: HashMap::new(),
             deleted: Vec::new(),
-            next_stream: StreamId::CONTROL.0 + 1,
+            streams_given: Kept {
+                value: StreamId::CONTROL.0 + 1,
+                at: Position(u64::MAX),
+            },
         }
     }
 
@@ -72,7 +86,7 @@ impl Replay {
     }
 
     /// Takes up a control entry; the log's own are passed over.
-    pub(crate) fn control(&mut self, payload: &[u8], end: Position) -> Result<(), ReplayError> {
+    pub(crate) fn control(&mut self, payload: &[u8], found: FoundEntry) -> Result<(), ReplayError> {
         match ControlEntry::decode(payload)? {
             None => Ok(()),
             Some(ControlEntry::TopicDeleted { id }) => {
@@ -85,25 +99,34 @@ impl Replay {
                 first_stream,
                 partition_count,
             }) => {
-                let found = Found {
+                let topic = Found {
                     name,
                     first_stream: first_stream.0,
                     partition_count,
-                    created: end,
+                    at: found.at,
+                    created: found.end,
                 };
-                self.created(id, found)
+                self.created(id, topic, found.moved)
+            }
+            Some(ControlEntry::StreamsGiven { next }) => {
+                self.give_streams(next, found.at);
+                Ok(())
             }
         }
     }
 
-    fn created(&mut self, id: Uuid, found: Found) -> Result<(), ReplayError> {
+    /// Streams below `next` have been given, as the entry at `at` says; others may have said more.
+    fn give_streams(&mut self, next: u32, at: Position) {
+        if next >= self.streams_given.value {
+            self.streams_given = Kept { value: next, at };
+        }
+    }
+
+    fn created(&mut self, id: Uuid, found: Found, moved: bool) -> Result<(), ReplayError> {
         let (first_stream, count) = (found.first_stream, found.partition_count);
-        if first_stream < self.next_stream {
-            return Err(ReplayError::StreamReused {
-                name: found.name,
-                found: first_stream,
-                expected: self.next_stream,
-            });
+        if let (true, Some(known)) = (moved, self.topics.get_mut(&id)) {
+            known.at = found.at;
+            return Ok(());
         }
         let held = self.streams.len() as u64 + u64::from(count);
         let end = first_stream.checked_add(count);
@@ -114,13 +137,25 @@ impl Replay {
                 first_stream,
             });
         };
+        let given = self.streams_given.value;
+        let reused = match moved {
+            false => first_stream < given,
+            true => (first_stream..end).any(|stream| self.streams.contains_key(&StreamId(stream))),
+        };
+        if reused {
+            return Err(ReplayError::StreamReused {
+                name: found.name,
+                found: first_stream,
+                expected: given,
+            });
+        }
         if self.names.insert(found.name.clone(), id).is_some() {
             return Err(ReplayError::CreatedTwice { name: found.name });
         }
         for stream in first_stream..end {
             self.streams.insert(StreamId(stream), Past::default());
         }
-        self.next_stream = end;
+        self.give_streams(end, found.at);
         self.topics.insert(id, found);
         Ok(())
     }
@@ -148,8 +183,14 @@ impl Replay {
     }
 
     /// The first stream id that has never been given.
-    pub(crate) fn next_stream(&self) -> u32 {
-        self.next_stream
+    pub(crate) fn streams_given(&self) -> Kept<u32> {
+        self.streams_given
+    }
+
+    /// Where the entries lie that hold the topics.
+    pub(crate) fn topics_at(&self) -> HashMap<Uuid, Position> {
+        let at = |(id, found): (&Uuid, &Found)| (*id, found.at);
+        self.topics.iter().map(at).collect()
     }
 
     /// The topics that there are; the log forgets those that there are no more.
@@ -202,7 +243,12 @@ mod tests {
     fn replay(payloads: &[Vec<u8>]) -> Result<Replay, ReplayError> {
         let mut replay = Replay::new(0, 1_000);
         for payload in payloads {
-            replay.control(payload, Position(1))?;
+            let found = FoundEntry {
+                at: Position(0),
+                end: Position(1),
+                moved: false,
+            };
+            replay.control(payload, found)?;
         }
         Ok(replay)
     }
@@ -217,12 +263,40 @@ mod tests {
         let replay = replay(&log).expect("a valid log");
         assert_eq!(
             (
-                replay.next_stream(),
+                replay.streams_given().value,
                 replay.topics.len(),
                 replay.streams.len()
             ),
             (6, 1, 2)
         );
+    }
+
+    fn found(moved: bool, at: u64) -> FoundEntry {
+        FoundEntry {
+            at: Position(at),
+            end: Position(at + 100),
+            moved,
+        }
+    }
+
+    #[test]
+    fn a_moved_topic_is_met_first_or_again() {
+        let mut replay = Replay::new(0, 1_000);
+        let mut take = |payload: &[u8], found| replay.control(payload, found);
+        take(&created("b", 2, 4, 2), found(false, 100)).expect("new");
+        take(&created("a", 1, 1, 3), found(true, 200)).expect("its first entry is gone");
+        take(&created("b", 2, 4, 2), found(true, 300)).expect("known");
+        let given = ControlEntry::StreamsGiven { next: 9 }.encode();
+        take(&given, found(true, 400)).expect("more were given than are left");
+        let overlap = take(&created("c", 3, 2, 1), found(true, 500));
+        assert!(matches!(overlap, Err(ReplayError::StreamReused { .. })));
+        let given = take(&created("c", 3, 8, 1), found(false, 500));
+        assert!(matches!(given, Err(ReplayError::StreamReused { .. })));
+        let at = replay.topics_at();
+        let at = |id| at.get(&Uuid::from_u128(id)).copied();
+        assert_eq!((at(1), at(2)), (Some(Position(200)), Some(Position(300))));
+        let given = replay.streams_given();
+        assert_eq!((given.value, given.at), (9, Position(400)));
     }
 
     #[test]

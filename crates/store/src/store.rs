@@ -1,10 +1,13 @@
 //! The store: opening it, and the changes to its set of topics.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use pagelog_commit_log::{Busy, Entry, Log, LogFailure, LogOptions, Recovery, SyncSide};
+use pagelog_commit_log::{
+    Appended as InLog, Busy, Entry, Log, LogFailure, LogOptions, Recovery, SyncSide,
+};
 use pagelog_record::{Epoch, Kind, StreamId};
 use pagelog_segment::Storage;
 use uuid::Uuid;
@@ -16,9 +19,10 @@ use crate::core::Core;
 use crate::error::{
     CreateTopicError, DeleteTopicError, LogError, ProducerIdsExhausted, ReplayError,
 };
+use crate::kept::{Carrier, Keeper, Kept, Paused};
 use crate::partition::{Partition, Past};
 use crate::producer_ids::ProducerIds;
-use crate::replay::{PARTITIONS_LIMIT, Replay};
+use crate::replay::{FoundEntry, PARTITIONS_LIMIT, Replay};
 use crate::topic_name::TopicName;
 use crate::topics::{Topic, Topics};
 
@@ -73,8 +77,10 @@ pub struct Store {
 /// What only changes to the set of topics touch.
 #[derive(Debug)]
 struct Changes {
-    next_stream: u32,
+    streams_given: Kept<u32>,
     partition_count: u32,
+    /// Where the entries lie that hold the topics.
+    topics_at: HashMap<Uuid, Position>,
 }
 
 impl Store {
@@ -98,7 +104,7 @@ impl Store {
             settles_at: options.settles_at,
             producer_expiration_ms,
         });
-        let next_stream = replay.next_stream();
+        let (streams_given, topics_at) = (replay.streams_given(), replay.topics_at());
         let topics = replay.into_topics(&core);
         let partition_count = topics
             .iter()
@@ -109,8 +115,9 @@ impl Store {
             core,
             topics: ArcSwap::from_pointee(topics),
             changes: Mutex::new(Changes {
-                next_stream,
+                streams_given,
                 partition_count,
+                topics_at,
             }),
             partitions_max: options.partitions_max.min(PARTITIONS_LIMIT),
         };
@@ -138,7 +145,7 @@ impl Store {
     ) -> Result<Arc<Topic>, CreateTopicError> {
         let mut changes = self.lock();
         self.check_new_topic(name, partition_count, &changes)?;
-        let first_stream = changes.next_stream;
+        let first_stream = changes.streams_given.value;
         let next_stream = first_stream
             .checked_add(partition_count)
             .ok_or(CreateTopicError::StreamsExhausted)?;
@@ -149,7 +156,11 @@ impl Store {
             first_stream: StreamId(first_stream),
             partition_count,
         })?;
-        changes.next_stream = next_stream;
+        changes.streams_given = Kept {
+            value: next_stream,
+            at: created.position,
+        };
+        changes.topics_at.insert(id, created.position);
         changes.partition_count += partition_count;
         let topic = Arc::new(Topic {
             id,
@@ -157,7 +168,7 @@ impl Store {
             partitions: (first_stream..next_stream)
                 .map(|stream| self.new_partition(stream))
                 .collect(),
-            created,
+            created: created.end,
         });
         self.change(|topics| topics.insert(Arc::clone(&topic)));
         Ok(topic)
@@ -216,6 +227,7 @@ impl Store {
             return Err(DeleteTopicError::Unknown { id });
         };
         let deleted = self.append_control(&ControlEntry::TopicDeleted { id })?;
+        changes.topics_at.remove(&id);
         changes.partition_count -= topic.partitions().len() as u32;
         self.change(|topics| {
             topics.remove(id);
@@ -224,7 +236,7 @@ impl Store {
             partition.mark_deleted();
             self.core.log.forget(partition.stream());
         }
-        Ok(deleted)
+        Ok(deleted.end)
     }
 
     /// The changes' lock is held, so nobody else replaces the table.
@@ -234,9 +246,8 @@ impl Store {
         self.topics.store(Arc::new(topics));
     }
 
-    fn append_control(&self, entry: &ControlEntry) -> Result<Position, LogError> {
-        let appended = self.core.log.append_control(&entry.encode(), now_ms())?;
-        Ok(appended.end)
+    fn append_control(&self, entry: &ControlEntry) -> Result<InLog, LogError> {
+        Ok(self.core.log.append_control(&entry.encode(), now_ms())?)
     }
 
     /// A producer id that was never given before in the life of the log, and never will be again.
@@ -289,12 +300,35 @@ impl Store {
     }
 }
 
+/// The topics, and how many streams have been given.
+impl Keeper for Store {
+    fn carry(&self, carrier: &mut Carrier<'_>) -> Result<(), Paused> {
+        let mut changes = self.lock();
+        let topics = self.topics.load();
+        for (id, at) in &mut changes.topics_at {
+            if let (true, Some(topic)) = (*at < carrier.until(), topics.by_id(*id)) {
+                *at = carrier.append(&topic.created_entry().encode())?;
+            }
+        }
+        carrier.carry(&mut changes.streams_given, |next| {
+            ControlEntry::StreamsGiven { next: *next }.encode()
+        })
+    }
+}
+
 pub(crate) fn take_up(replay: &mut Replay, entry: &Entry<'_>) -> Result<(), ReplayError> {
     let header = entry.header;
     let end = Position(header.position + header.entry_size());
     match header.kind {
         Kind::Filler => Ok(()),
-        Kind::Control => replay.control(entry.control.unwrap_or_default(), end),
+        Kind::Control => {
+            let found = FoundEntry {
+                at: Position(header.position),
+                end,
+                moved: header.moved,
+            };
+            replay.control(entry.control.unwrap_or_default(), found)
+        }
         Kind::Data => {
             replay.data(header, end);
             Ok(())

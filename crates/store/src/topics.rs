@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::answer::Position;
+use crate::control::ControlEntry;
 use crate::partition::Partition;
 use crate::topic_name::TopicName;
 
@@ -37,6 +38,16 @@ impl Topic {
     /// The partition of this index.
     pub fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
         self.partitions.get(usize::try_from(index).ok()?)
+    }
+
+    /// The control entry that says it is there. Its streams follow one another.
+    pub(crate) fn created_entry(&self) -> ControlEntry {
+        ControlEntry::TopicCreated {
+            id: self.id,
+            name: self.name.clone(),
+            first_stream: self.partitions[0].stream(),
+            partition_count: self.partitions.len() as u32,
+        }
     }
 
     /// The position behind the entry that made it: when the mark of [`crate::Store::settles_at`] has reached it, the topic stays.

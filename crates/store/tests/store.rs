@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use harness::{ALL, Home, New, Told, context, read};
 use pagelog_commit_log::Replayer;
-use pagelog_store::answer::{Mark, Notify};
+use pagelog_store::answer::{Mark, Notify, Position};
 use pagelog_store::{
     AppendError, Catalog, CreateTopicError, DeleteTopicError, Epoch, Offset, ReadError, ReadLimits,
     SequenceError, TopicName, Waiter, Watch,
@@ -41,6 +41,37 @@ fn topics_and_records_survive_a_stop() {
         .collect();
     assert_eq!(lengths, [0, 1, 0]);
     assert_eq!(read(&found.partitions()[1], 0, ALL), b"first");
+    running.stop();
+}
+
+#[test]
+fn topics_that_were_carried_are_there_once() {
+    let home = Home::new();
+    let running = home.open();
+    let (first, second) = (running.create("a", 2), running.create("b", 1));
+    running.delete(&first);
+    let until = running.store.log().appended();
+    let mut steps = 0;
+    loop {
+        let carried = running.store.carry_values(until, 1).expect("there is room");
+        assert!(carried.end > until);
+        steps += 1;
+        if carried.all {
+            break;
+        }
+    }
+    assert_eq!(steps, 2, "a topic, and how many streams were given");
+    let again = running.store.carry_values(until, 1).expect("nothing to do");
+    assert_eq!((again.all, again.end), (true, Position(0)));
+    let id = second.id();
+    drop((first, second));
+    running.stop();
+
+    let running = home.open();
+    let topics = running.store.topics();
+    assert_eq!((topics.len(), topics.by_id(id).is_some()), (1, true));
+    let third = running.create("a", 1);
+    assert_eq!(third.partitions()[0].stream().0, 4);
     running.stop();
 }
 

@@ -138,6 +138,7 @@ impl Replacement {
     ) -> std::io::Result<()> {
         let header = Header {
             kind,
+            moved: false,
             payload_size: payload.len() as u32,
             position: at.0,
             durable: self.to.min(at).0,

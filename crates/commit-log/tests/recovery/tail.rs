@@ -114,6 +114,7 @@ fn a_payload_that_imitates_an_entry_is_not_read_as_one() {
     // Its own header, then the imitation, whose position is where it lies.
     let header = Header {
         kind: Kind::Data,
+        moved: false,
         payload_size: 0,
         position: end + 80,
         durable: u64::MAX,

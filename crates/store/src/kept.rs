@@ -1,0 +1,124 @@
+//! Values that live in control entries, and how they stay when the segment that holds such an entry goes.
+//!
+//! What the store remembers beside records is written as control entries. They are *keyed*: the newest entry of a key is its value, or says that
+//! there is none any more. Whoever keeps such values remembers beside each of them where its entry lies ([`Kept`]), and is a [`Keeper`]:
+//! before the oldest segments are removed, it is asked to append again what only they hold.
+//!
+//! ```text
+//!   until ─────────────┐
+//!   │ segment to go    │ … │ tail →
+//!   │ key a = 1, a = 2 │   │ a = 2, marked as moved
+//!         └ live value's position is below `until`: appended again, and the position is the new one
+//! ```
+//!
+//! What a keeper has to keep to:
+//!
+//! 1. A value and the entry that holds it change under one lock: append, then remember the value with [`Appended::position`], and let go of the lock. So
+//!    the order of a key's entries in the log is the order of its values, and carrying, which takes the same lock, never overtakes a change.
+//! 2. A value that is deleted is forgotten, and its deletion is never carried: segments go from the front only, so no older value is left behind it.
+//! 3. Replay takes entries in the order of the log, moved or not, by the same rule: the last one of a key counts, and its position is remembered.
+//!    A moved entry may be the first one of its key that replay meets.
+//! 4. Carrying starts over after a pause. What has been carried lies at or behind `until`, and so is not carried again.
+
+use pagelog_commit_log::{Appended, Log};
+
+use crate::answer::Position;
+use crate::clock::now_ms;
+use crate::error::LogError;
+
+/// A value, and where the control entry lies that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept<V> {
+    /// The value.
+    pub value: V,
+    /// Where its entry begins: the header's position, not the end of the entry.
+    pub at: Position,
+}
+
+/// Keeps values in control entries.
+pub trait Keeper {
+    /// Appends again every value whose entry lies below [`Carrier::until`], and remembers where it lies from now on.
+    ///
+    /// Called again after a pause, from the beginning; called by one thread at a time, under no lock of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Paused`], as the carrier says it: hand it on, holding no lock.
+    fn carry(&self, carrier: &mut Carrier<'_>) -> Result<(), Paused>;
+}
+
+/// Why carrying is interrupted.
+#[derive(Debug, thiserror::Error)]
+pub enum Paused {
+    /// Enough for one step: others want to append too. It goes on after a rest.
+    #[error("enough has been carried for one step")]
+    Step,
+    /// The log did not take an entry; if it is only busy, it goes on when there is room.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Appends again what keepers give it, up to a number of bytes.
+#[derive(Debug)]
+pub struct Carrier<'a> {
+    log: &'a Log,
+    until: Position,
+    /// How many bytes this step may still append.
+    left: u64,
+    end: Position,
+}
+
+impl<'a> Carrier<'a> {
+    /// Carries what lies below `until` in a step of about `size_max` bytes.
+    pub(crate) fn new(log: &'a Log, until: Position, size_max: u64) -> Carrier<'a> {
+        Carrier {
+            log,
+            until,
+            left: size_max,
+            end: Position(0),
+        }
+    }
+
+    /// Values whose entries lie below are to be appended again.
+    #[must_use]
+    pub fn until(&self) -> Position {
+        self.until
+    }
+
+    /// Appends the value's entry again if it lies below `until`; `encode` gives the whole payload, as it was given to the log at first.
+    ///
+    /// # Errors
+    ///
+    /// [`Paused`]; then nothing has changed.
+    pub fn carry<V>(
+        &mut self,
+        kept: &mut Kept<V>,
+        encode: impl FnOnce(&V) -> Vec<u8>,
+    ) -> Result<(), Paused> {
+        if kept.at < self.until {
+            kept.at = self.append(&encode(&kept.value))?;
+        }
+        Ok(())
+    }
+
+    /// Appends a control entry, marked as moved, and says where it lies.
+    ///
+    /// # Errors
+    ///
+    /// [`Paused`]; then nothing has changed.
+    pub fn append(&mut self, payload: &[u8]) -> Result<Position, Paused> {
+        if self.left == 0 {
+            return Err(Paused::Step);
+        }
+        let appended = self.log.append_control_moved(payload, now_ms());
+        let appended: Appended = appended.map_err(LogError::from)?;
+        self.left = self.left.saturating_sub(appended.end - appended.position);
+        self.end = appended.end;
+        Ok(appended.position)
+    }
+
+    /// Where the last entry of this step ends; 0 if there was none.
+    pub(crate) fn end(&self) -> Position {
+        self.end
+    }
+}
