@@ -6,7 +6,7 @@ use std::time::Duration;
 use pagelog_commit_log::{LogOptions, Route};
 use pagelog_flush::Policy;
 use pagelog_kafka::KafkaOptions;
-use pagelog_net::ServerOptions;
+use pagelog_net::{ColdReads, ServerOptions};
 use pagelog_store::StoreOptions;
 use pagelog_store::answer::Mark;
 
@@ -86,10 +86,17 @@ fn net(settings: &Settings) -> ServerOptions {
             reactors => in_usize(reactors),
         },
         workers: in_usize(settings.number(&table::NET_WORKERS)),
+        fetchers: in_usize(settings.number(&table::NET_FETCHERS)),
+        cold_reads: match settings.text(&table::NET_COLD_READS) {
+            "keep" => ColdReads::Keep,
+            "wait" => ColdReads::Wait,
+            _ => ColdReads::LetGo,
+        },
         idle_timeout: Duration::from_millis(settings.number(&table::NET_IDLE_TIMEOUT_MS)),
         connections_max: in_usize(settings.number(&table::NET_CONNECTIONS_MAX)),
         frame_size_max: in_usize(settings.number(&table::NET_FRAME_BYTES_MAX)),
         in_flight_bytes_max: settings.number(&table::NET_IN_FLIGHT_BYTES_MAX),
+        ..defaults
     }
 }
 

@@ -4,16 +4,17 @@ use std::mem;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pagelog_store::answer::{Answer, Context, Handler};
-use pagelog_transfer::{Progress, Rope, Sender};
+use pagelog_transfer::{Cold, Progress, Rope, SendError, Sender};
 use rustix::io::{self, Errno};
 use rustix::net::{RecvFlags, recv};
 
 use crate::answers::{Answers, Polled, Slot};
 use crate::contain::contain;
 use crate::ending::Ending;
+use crate::fetchers::{self, Behind, ColdReads};
 use crate::frame::{self, Front, PREFIX_SIZE};
 use crate::inbox::{Inbox, Received};
 use crate::local::Local;
@@ -28,6 +29,9 @@ const OWED_COUNT_MAX: usize = 256;
 /// Bytes of answers that may wait for one peer before its next frame is taken up.
 const QUEUED_SIZE_MAX: u64 = 1024 * 1024;
 
+/// A send moves 2 MiB at most: one that takes so long has waited for the disk, or for the processor.
+const SLOW_SEND: Duration = Duration::from_millis(10);
+
 /// How much of what a peer sent too late is read and dropped before its connection is closed.
 const DISCARDS_MAX: usize = 16;
 
@@ -41,6 +45,9 @@ pub(crate) struct Connection {
     inbox: Inbox,
     answers: Answers,
     sender: Sender,
+    /// What it is to send is being fetched.
+    fetching: bool,
+    behind: Behind,
     /// Epoll said so, and nothing since has said otherwise: the two edges.
     readable: bool,
     writable: bool,
@@ -91,6 +98,8 @@ impl Connection {
             inbox: Inbox::default(),
             answers: Answers::new(first_sequence),
             sender: Sender::default(),
+            fetching: false,
+            behind: Behind::default(),
             readable: false,
             writable: true,
             peer_ended: false,
@@ -407,19 +416,67 @@ impl Connection {
     // Sending.
 
     fn flush(&mut self, local: &mut Local, now: Instant) -> Result<Progress, Ending> {
-        if self.sender.is_empty() || !self.writable {
+        if self.sender.is_empty() || !self.writable || self.fetching || self.hung_up {
             return Ok(Progress::Done);
         }
         let before = self.sender.size();
+        let begin = Instant::now();
         let progress = self
             .sender
             .send(self.socket.as_fd(), &mut local.paths)
             .map_err(Ending::Send)?;
+        local.counts.slow_sends += u64::from(begin.elapsed() >= SLOW_SEND);
         if self.sender.size() < before {
             self.progress = now;
         }
         self.writable = progress != Progress::Blocked;
+        if progress == Progress::Cold {
+            self.fetch(local)?;
+        }
         Ok(progress)
+    }
+
+    /// Has the next bytes brought into memory, and waits.
+    fn fetch(&mut self, local: &mut Local) -> Result<(), Ending> {
+        let Some(cold) = self.sender.cold() else {
+            return Ok(());
+        };
+        local.counts.fetches += 1;
+        local.counts.fetched_bytes += cold.size();
+        let behind = match local.shared.limits.cold_reads {
+            ColdReads::LetGo => self.behind.push(cold.clone()),
+            ColdReads::Keep | ColdReads::Wait => Vec::new(),
+        };
+        self.fetching = true;
+        let submitted = self.submit_fetch(local, Some(cold), behind);
+        submitted.then_some(()).ok_or(Ending::FetchersFull)
+    }
+
+    fn submit_fetch(&self, local: &Local, cold: Option<Cold>, behind: Vec<Cold>) -> bool {
+        local.fetchers.submit(fetchers::Job {
+            cold,
+            behind,
+            key: self.key,
+            mailbox: Arc::clone(&local.mailbox),
+            permit: Arc::clone(&self.permit),
+        })
+    }
+
+    /// Takes what a fetcher says.
+    pub(crate) fn fetched(&mut self, outcome: Option<Result<(), SendError>>, now: Instant) {
+        self.fetching = false;
+        self.progress = now;
+        match outcome {
+            Some(Ok(())) => self.sender.fetched(),
+            Some(Err(error)) => self.fail(Ending::Send(error)),
+            None => self.fail(Ending::FetchPanicked),
+        }
+    }
+
+    /// Ends it at once: what it is owed cannot be sent.
+    fn fail(&mut self, ending: Ending) {
+        self.end(ending);
+        self.hung_up = true;
     }
 
     // Time.
@@ -439,7 +496,8 @@ impl Connection {
         }
         let timeout = local.shared.limits.idle_timeout;
         // Whoever waits for this side is not idle; whoever does not read its answers, or send its frame to the end, is.
-        let waits_for_us = self.sender.is_empty() && (!self.answers.is_empty() || self.paused);
+        let owed = self.sender.is_empty() && (!self.answers.is_empty() || self.paused);
+        let waits_for_us = owed || self.fetching;
         let idle_at = if waits_for_us {
             now + timeout
         } else {
@@ -473,5 +531,10 @@ impl Connection {
         local.timers.replace(self.key.slot, self.timer.take(), None);
         local.end_privilege(self.key);
         local.charge(&mut self.charged, 0);
+        let behind = self.behind.take();
+        if !behind.is_empty() {
+            // A full queue keeps some pages longer than need be, no more.
+            let _ = self.submit_fetch(local, None, behind);
+        }
     }
 }

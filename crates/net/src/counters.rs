@@ -23,6 +23,12 @@ pub struct Counters {
     pub polls: u64,
     /// How often a sleeping reactor was woken by another thread.
     pub wakes: u64,
+    /// How often what was to be sent was not in memory, and was fetched.
+    pub fetches: u64,
+    /// Bytes of files that were fetched.
+    pub fetched_bytes: u64,
+    /// How often a send took 10 ms or longer: pages that were there when asked about may be gone when they are sent.
+    pub slow_sends: u64,
     /// Bytes that peers make this process hold now: partial frames, frames at work, answers not yet taken.
     pub in_flight_bytes: u64,
     /// What went out, by path.
@@ -39,6 +45,9 @@ impl AddAssign for Counters {
         self.worked += other.worked;
         self.polls += other.polls;
         self.wakes += other.wakes;
+        self.fetches += other.fetches;
+        self.fetched_bytes += other.fetched_bytes;
+        self.slow_sends += other.slow_sends;
         self.in_flight_bytes += other.in_flight_bytes;
         self.transfer += other.transfer;
     }

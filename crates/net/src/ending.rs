@@ -28,6 +28,10 @@ pub(crate) enum Ending {
     Handler(CloseReason),
     #[error("its handler panicked: this is a bug")]
     Panicked,
+    #[error("what is to be sent to it could not be fetched: the fetcher panicked, which is a bug")]
+    FetchPanicked,
+    #[error("the fetchers' queue is full")]
+    FetchersFull,
     #[error("nothing moved on it for {} s", .seconds)]
     Idle { seconds: u64 },
     #[error("it stalled in the middle of a frame while the memory for frames was used up")]
@@ -45,7 +49,8 @@ impl Ending {
             Ending::Receive(_) | Ending::Send(SendError::Socket(_)) => Level::DEBUG,
             Ending::CutFrame { .. } | Ending::Idle { .. } => Level::INFO,
             Ending::BadLength { .. } | Ending::Handler(_) | Ending::Stalled => Level::WARN,
-            Ending::Panicked | Ending::Send(_) | Ending::WorkersFull => Level::ERROR,
+            Ending::Panicked | Ending::FetchPanicked | Ending::Send(_) => Level::ERROR,
+            Ending::WorkersFull | Ending::FetchersFull => Level::ERROR,
         }
     }
 

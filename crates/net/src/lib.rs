@@ -23,6 +23,8 @@
 //!   at a point in time, or when a [`Notify`] names it. A mark that moves wakes only the reactors
 //!   that want a position it has reached, and these wake only the answers that do.
 //! - What blocks or takes long goes to a worker; the connection's next frame waits for it.
+//! - What is to be sent and is not in memory is read by a fetcher ([`ColdReads`]); the connection waits for it, its neighbours do
+//!   not.
 //! - Every bound is back-pressure by not reading: answers owed to one peer, bytes queued for it,
 //!   bytes in flight altogether. Only more connections than allowed, lengths that cannot be, and
 //!   peers that let nothing move for [`ServerOptions::idle_timeout`] are closed.
@@ -81,6 +83,7 @@ mod connection;
 mod contain;
 mod counters;
 mod ending;
+mod fetchers;
 pub mod frame;
 mod gate;
 mod inbox;
@@ -95,4 +98,5 @@ mod timers;
 mod workers;
 
 pub use counters::Counters;
+pub use fetchers::{ColdReads, Fetch};
 pub use server::{Accepted, Marks, Open, Server, ServerOptions, StartError};

@@ -7,6 +7,7 @@ use pagelog_store::answer::Notify;
 use pagelog_transfer::Paths;
 
 use crate::counters::Counters;
+use crate::fetchers::{ColdReads, Fetchers};
 use crate::mailbox::Mailbox;
 use crate::marks::MarkWaits;
 use crate::server::{Marks, Shared};
@@ -29,6 +30,7 @@ pub(crate) struct Local {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) notify: Arc<dyn Notify>,
     pub(crate) workers: Workers,
+    pub(crate) fetchers: Fetchers,
     pub(crate) marks: MarkWaits,
     pub(crate) timers: Timers,
     pub(crate) paths: Paths,
@@ -57,7 +59,7 @@ impl Local {
         shared: &Arc<Shared>,
         index: usize,
         marks: &Marks,
-        workers: Workers,
+        (workers, fetchers): (Workers, Fetchers),
     ) -> Local {
         let mailbox = Arc::clone(&shared.mailboxes[index]);
         Local {
@@ -66,8 +68,12 @@ impl Local {
             marks: MarkWaits::new(marks, &mailbox),
             mailbox,
             workers,
+            fetchers,
             timers: Timers::default(),
-            paths: Paths::new(),
+            paths: match shared.limits.cold_reads {
+                ColdReads::LetGo | ColdReads::Keep => Paths::new().look_first(),
+                ColdReads::Wait => Paths::new(),
+            },
             scratch: vec![0; SCRATCH_SIZE],
             counts: Counters::default(),
             paused: Vec::new(),

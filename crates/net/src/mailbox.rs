@@ -6,11 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use pagelog_store::answer::{Answer, Mark, Notify, Position};
+use pagelog_transfer::SendError;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io;
 
 use crate::acceptor::Arrival;
 use crate::counters::Tally;
+use crate::slots::Key;
 
 /// What a reactor is told.
 pub(crate) enum Message {
@@ -24,6 +26,11 @@ pub(crate) enum Message {
     },
     /// A worker is done with the frame of `token`.
     Worked { token: u64, answer: Answer },
+    /// A fetcher is done for the connection of `key`; no outcome if it panicked.
+    Fetched {
+        key: Key,
+        outcome: Option<Result<(), SendError>>,
+    },
     /// No more frames: finish what is unanswered until `deadline`, then end.
     Stop { deadline: Instant },
 }

@@ -12,6 +12,7 @@ use crate::acceptor::{Acceptor, Arrival};
 use crate::connection::{Connection, Turn};
 use crate::contain::contain;
 use crate::ending::Ending;
+use crate::fetchers::Fetchers;
 use crate::gate::LogGate;
 use crate::local::Local;
 use crate::mailbox::Message;
@@ -48,9 +49,9 @@ impl Reactor {
         shared: &Arc<Shared>,
         index: usize,
         marks: &Marks,
-        workers: Workers,
+        threads: (Workers, Fetchers),
     ) -> std::io::Result<Reactor> {
-        let local = Local::new(shared, index, marks, workers);
+        let local = Local::new(shared, index, marks, threads);
         Ok(Reactor {
             poller: Poller::new(&local.mailbox)?,
             local,
@@ -167,6 +168,12 @@ impl Reactor {
                 Message::Notice { token, mark, at } => self.notice(token, mark, at, now),
                 Message::Worked { token, answer } => {
                     self.worked(Token::from_u64(token), answer, now)
+                }
+                Message::Fetched { key, outcome } => {
+                    if let Some(connection) = self.connections.get_mut(key) {
+                        connection.fetched(outcome, now);
+                        self.schedule(key);
+                    }
                 }
                 Message::Stop { deadline } => self.stop(deadline),
             }

@@ -13,6 +13,7 @@ use pagelog_store::answer::Handler;
 use crate::acceptor::Acceptor;
 use crate::budget::Budget;
 use crate::counters::Counters;
+use crate::fetchers::{ColdReads, Fetch, Fetchers};
 use crate::mailbox::{Mailbox, Message};
 use crate::reactor::Reactor;
 use crate::workers::{self, Workers};
@@ -26,6 +27,12 @@ pub struct ServerOptions {
     pub reactors: usize,
     /// Threads for what may block; at least 1.
     pub workers: usize,
+    /// Threads that read what is to be sent and not in memory; at least 1.
+    pub fetchers: usize,
+    /// What is done about that.
+    pub cold_reads: ColdReads,
+    /// How it is read; a test may hold it up.
+    pub fetch: Fetch,
     /// After so long without a byte moved a connection is closed, unless it has an unanswered request.
     pub idle_timeout: Duration,
     /// Connections beyond so many are closed at once.
@@ -44,6 +51,9 @@ impl Default for ServerOptions {
             listeners: Vec::new(),
             reactors: cores,
             workers: cores.max(2),
+            fetchers: 4,
+            cold_reads: ColdReads::LetGo,
+            fetch: Fetch::default(),
             idle_timeout: Duration::from_secs(600),
             connections_max: 32_768,
             frame_size_max: 100 * 1024 * 1024,
@@ -111,6 +121,7 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     reactors: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
+    fetchers: Vec<JoinHandle<()>>,
 }
 
 /// What all reactors of a server share.
@@ -128,6 +139,7 @@ pub(crate) struct Limits {
     pub(crate) idle_timeout: Duration,
     pub(crate) connections_max: usize,
     pub(crate) frame_size_max: usize,
+    pub(crate) cold_reads: ColdReads,
 }
 
 /// One connection's place among `connections_max`.
@@ -169,11 +181,17 @@ impl Server {
             .collect::<Result<Vec<_>, _>>()
             .map_err(io::Error::from)?;
         let (workers, worker_threads) = Workers::start(options.workers, options.connections_max)?;
+        let (fetchers, fetcher_threads) = Fetchers::start(
+            options.fetchers,
+            2 * options.connections_max,
+            &options.fetch,
+        )?;
         let shared = Arc::new(Shared {
             limits: Limits {
                 idle_timeout: options.idle_timeout,
                 connections_max: options.connections_max,
                 frame_size_max: options.frame_size_max,
+                cold_reads: options.cold_reads,
             },
             open,
             budget: Budget::new(options.in_flight_bytes_max),
@@ -185,21 +203,23 @@ impl Server {
             addresses,
             reactors: Vec::new(),
             workers: worker_threads,
+            fetchers: fetcher_threads,
         };
-        server.start_reactors(options.listeners, &marks, &workers)?;
+        server.start_reactors(options.listeners, &marks, &(workers, fetchers))?;
         Ok(server)
     }
 
-    /// Only the reactors keep a way to the workers: these end after them.
+    /// Only the reactors keep a way to the workers and fetchers: these end after them.
     fn start_reactors(
         &mut self,
         listeners: Vec<(String, TcpListener)>,
         marks: &Marks,
-        workers: &Workers,
+        (workers, fetchers): &(Workers, Fetchers),
     ) -> Result<(), StartError> {
         let mut listeners = Some(listeners);
         for index in 0..self.shared.mailboxes.len() {
-            let mut reactor = Reactor::new(&self.shared, index, marks, workers.clone())?;
+            let threads = (workers.clone(), fetchers.clone());
+            let mut reactor = Reactor::new(&self.shared, index, marks, threads)?;
             if let Some(listeners) = listeners.take() {
                 reactor.accept(Acceptor::new(listeners)?)?;
             }
@@ -245,8 +265,9 @@ impl Server {
         for mailbox in &self.shared.mailboxes {
             mailbox.post(Message::Stop { deadline });
         }
-        let threads = self.reactors.drain(..).chain(self.workers.drain(..));
-        workers::join(threads.collect(), deadline + STOP_GRACE);
+        let reactors = self.reactors.drain(..);
+        let others = self.workers.drain(..).chain(self.fetchers.drain(..));
+        workers::join(reactors.chain(others).collect(), deadline + STOP_GRACE);
     }
 }
 
@@ -268,6 +289,7 @@ fn check(options: &ServerOptions) -> Result<(), StartError> {
     let counts = [
         ("reactors", options.reactors as u64),
         ("workers", options.workers as u64),
+        ("fetchers", options.fetchers as u64),
         ("connections_max", options.connections_max as u64),
         ("frame_size_max", options.frame_size_max as u64),
         ("in_flight_bytes_max", options.in_flight_bytes_max),

@@ -52,6 +52,26 @@ impl Mapping {
         Ok(self.resident_pages(range)? == count)
     }
 
+    /// As [`Mapping::resident_pages`], page by page: `pages` becomes one byte for each page that `range`
+    /// touches, of which the lowest bit says whether the page is in memory; the others mean nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mapping::resident_pages`].
+    ///
+    /// # Panics
+    ///
+    /// When the range lies outside the mapping.
+    pub fn residency(&self, range: Range<usize>, pages: &mut Vec<u8>) -> io::Result<()> {
+        let range = self.pages(&range);
+        pages.clear();
+        pages.resize(range.len().div_ceil(crate::page_size()), 0);
+        if !pages.is_empty() {
+            self.resident_in(range.start, range.len(), pages)?;
+        }
+        Ok(())
+    }
+
     fn resident_in(&self, start: usize, size: usize, vector: &mut [u8]) -> io::Result<usize> {
         let vector = &mut vector[..size.div_ceil(crate::page_size())];
         let address = self.address().wrapping_add(start).cast();

@@ -123,7 +123,8 @@ fn send_all(rope: Rope, socket: &TcpStream, paths: &mut Paths) -> io::Result<()>
             .map_err(io::Error::other)?
         {
             Progress::Done => return Ok(()),
-            Progress::Yielded => {}
+            // Where the bytes lie is not looked at here.
+            Progress::Yielded | Progress::Cold => {}
             Progress::Blocked => {
                 poll(&mut [PollFd::new(socket, PollFlags::OUT)], None)?;
             }

@@ -46,12 +46,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cold;
 mod counters;
 mod paths;
 mod region;
 mod rope;
 mod sender;
 
+pub use cold::{Cold, FETCH_SIZE_MAX};
 pub use counters::{Counters, PathCount};
 pub use paths::{Path, Paths, SEND_FILE_SIZE_MIN};
 pub use region::Region;

@@ -5,6 +5,7 @@ use std::io;
 
 use rustix::io::Errno;
 
+use crate::cold::Window;
 use crate::counters::Counters;
 use crate::region::Region;
 use crate::rope::Piece;
@@ -40,6 +41,8 @@ pub struct Paths {
     pub(crate) counters: Counters,
     /// The buffer of the reference path; empty until that path is taken.
     pub(crate) buffer: Vec<u8>,
+    /// With it, nothing is sent before it is known to be in memory.
+    window: Option<Window>,
 }
 
 impl Default for Paths {
@@ -56,7 +59,20 @@ impl Paths {
             gather: true,
             counters: Counters::default(),
             buffer: Vec::new(),
+            window: None,
         }
+    }
+
+    /// Has senders ask the kernel whether the next bytes are in memory, and say [`Progress::Cold`](crate::Progress::Cold) when they
+    /// are not: for threads that must not wait for the disk.
+    pub fn look_first(mut self) -> Paths {
+        self.window = Some(Window::default());
+        self
+    }
+
+    /// Where to look first, if that is asked for.
+    pub(crate) fn window(&mut self) -> Option<&mut Window> {
+        self.window.as_mut()
     }
 
     /// One path for every region, whatever its size. For comparisons; the ladder below it stays.

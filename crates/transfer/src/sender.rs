@@ -9,6 +9,7 @@ use bytes::Buf;
 use pagelog_os::{MemoryFault, send};
 use rustix::io::Errno;
 
+use crate::cold::{self, Cold};
 use crate::paths::{Path, Paths, Step};
 use crate::region::Region;
 use crate::rope::{Piece, Rope};
@@ -30,6 +31,8 @@ pub struct Sender {
     pieces: VecDeque<Piece>,
     size: u64,
     owned_size: u64,
+    /// So many bytes at the front were fetched for this sender: they are sent without a look at where they are.
+    fetched: u64,
 }
 
 /// Why [`Sender::send`] came back.
@@ -41,6 +44,9 @@ pub enum Progress {
     Blocked,
     /// The socket may take more, but it is the others' turn: call again after them.
     Yielded,
+    /// The next bytes are not in memory: have [`Sender::cold`] fetched, say so by [`Sender::fetched`], and call again. Only with
+    /// [`Paths::look_first`].
+    Cold,
 }
 
 /// Why a rope cannot be sent to its end. What was sent so far cannot be taken back, so the connection has to be closed.
@@ -108,6 +114,17 @@ impl Sender {
         self.pieces.len()
     }
 
+    /// What is to be fetched before the next bytes can be sent, when [`Sender::send`] has said [`Progress::Cold`].
+    pub fn cold(&self) -> Option<Cold> {
+        cold::front(&self.pieces).map(|(cold, _)| cold)
+    }
+
+    /// What [`Sender::cold`] named has been fetched. It is sent now, even if it should have been let go of again meanwhile: where
+    /// memory is so short, waiting for the disk cannot be avoided, and asking again would never end.
+    pub fn fetched(&mut self) {
+        self.fetched = cold::front(&self.pieces).map_or(0, |(_, served)| served);
+    }
+
     /// Moves what the socket takes, at most [`SEND_SIZE_MAX`] bytes.
     ///
     /// `socket` must be non-blocking: `sendfile` has no flag to say so. A path that the kernel refuses is given up in `paths`, and the
@@ -126,13 +143,26 @@ impl Sender {
             if left == 0 {
                 return Ok(Progress::Yielded);
             }
-            match self.step(socket, paths, left)? {
+            let warm = self.warm_size(paths, left);
+            if warm == 0 {
+                return Ok(Progress::Cold);
+            }
+            match self.step(socket, paths, warm)? {
                 Outcome::Sent(sent) => left -= sent,
                 Outcome::Blocked => return Ok(Progress::Blocked),
                 Outcome::Again => {}
             }
         }
         Ok(Progress::Done)
+    }
+
+    /// How many bytes, at most `limit`, can be sent without waiting for the disk.
+    fn warm_size(&self, paths: &mut Paths, limit: u64) -> u64 {
+        match paths.window() {
+            Some(window) if self.fetched == 0 => window.warm_size(&self.pieces, limit),
+            Some(_) => self.fetched.min(limit),
+            None => limit,
+        }
     }
 
     fn step(
@@ -299,6 +329,7 @@ impl Sender {
         }
         debug_assert_eq!(left, 0, "the socket took more than it was given");
         self.size -= sent;
+        self.fetched = self.fetched.saturating_sub(sent);
         if self.pieces.is_empty() && self.pieces.capacity() > KEPT_COUNT_MAX {
             self.pieces = VecDeque::new();
         }

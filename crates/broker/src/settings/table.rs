@@ -65,6 +65,10 @@ settings! {
         "Threads that serve sockets; 0 is one for each processor.";
     NET_WORKERS = "net.workers", Kind::Count { least: 1, most: 1024 }, "4",
         "Threads for work that may wait or take long: compressed batches, look-ups by time, topics, a full log.";
+    NET_FETCHERS = "net.fetchers", Kind::Count { least: 1, most: 1024 }, "4",
+        "Threads that read from the disk what is to be sent and is not in memory, so that no thread that serves sockets waits for it.";
+    NET_COLD_READS = "net.cold.reads", Kind::Choice(&["let-go", "keep", "wait"]), "let-go",
+        "What becomes of pages that had to be read from the disk: `let-go` drops them after they were sent, so that who reads far back pushes nobody's pages out; `keep` leaves them; `wait` has the thread that serves the socket read them.";
     NET_CONNECTIONS_MAX = "net.connections.max", Kind::Count { least: 1, most: 1_000_000 }, "16384",
         "Connections at a time; one more is closed at once.";
     NET_IDLE_TIMEOUT_MS = "net.idle.timeout.ms", Kind::Milliseconds { least: 100, most: 30 * DAY_MS }, "600000",

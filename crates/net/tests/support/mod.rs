@@ -10,11 +10,12 @@ use pagelog_commit_log::{
     Log, LogOptions, NewEntry, Opened, Producer, Route, Stream, StreamId, SyncSide,
 };
 use pagelog_net::{Marks, Server, ServerOptions};
+use pagelog_os::MappedFile;
 use pagelog_store::answer::{
     Answer, CloseReason, Context, Handler, Mark, Notify, Pending, Position, Wait,
 };
 use pagelog_testing::{Fault, MemoryStorage, Operation};
-use pagelog_transfer::Rope;
+use pagelog_transfer::{Region, Rope};
 use rustix::io::Errno;
 
 /// Long enough for a loaded machine; nothing waits for it to pass unless something is broken.
@@ -41,6 +42,8 @@ pub(crate) mod ask {
     pub(crate) const PANIC_AT_WORK: u8 = b'q';
     /// So many bytes, four bytes.
     pub(crate) const LONG: u8 = b'l';
+    /// All of the stage's file.
+    pub(crate) const FILE: u8 = b'f';
 }
 
 /// What the handlers and the test share.
@@ -48,6 +51,7 @@ pub(crate) mod ask {
 pub(crate) struct Stage {
     pub(crate) registered: Mutex<Vec<(u64, Arc<dyn Notify>)>>,
     pub(crate) filled: Mutex<bool>,
+    pub(crate) file: Mutex<Option<Arc<MappedFile>>>,
     gate: (Mutex<bool>, Condvar),
     pub(crate) dropped: Mutex<usize>,
 }
@@ -58,7 +62,7 @@ impl Stage {
         self.gate.1.notify_all();
     }
 
-    fn pass_gate(&self) {
+    pub(crate) fn pass_gate(&self) {
         drop(
             self.gate
                 .1
@@ -117,9 +121,18 @@ impl Handler for TestHandler {
                 Answer::Work(Box::new(|| panic!("asked to panic at work")))
             }
             Some(&ask::LONG) => Answer::Now(framed(&vec![b'.'; number(&frame[1..]) as usize])),
+            Some(&ask::FILE) => Answer::Now(whole_file(&stage)),
             other => Answer::Close(CloseReason::new(format!("unknown request {other:?}"))),
         }
     }
+}
+
+fn whole_file(stage: &Stage) -> Rope {
+    let file = stage.file.lock().unwrap().clone().unwrap();
+    let size = file.size();
+    let mut rope = Rope::from((size as u32).to_be_bytes().to_vec());
+    rope.push_region(Region::new(file, 0, size));
+    rope
 }
 
 fn register(stage: Arc<Stage>, answer: Rope, token: u64, notify: &Arc<dyn Notify>) -> Answer {

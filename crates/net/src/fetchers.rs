@@ -1,0 +1,132 @@
+//! The threads that wait for the disk, so that no reactor does: they read what is to be sent and not in memory.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use pagelog_transfer::{Cold, SendError};
+
+use crate::contain::contain;
+use crate::mailbox::{Mailbox, Message};
+use crate::server::Permit;
+use crate::slots::Key;
+
+/// How many ranges behind a connection are kept for a while after they were sent: a socket still refers to the pages of the last
+/// ones, and these could not be let go of.
+const BEHIND_COUNT_MAX: usize = 4;
+
+/// How what is not in memory is brought there. A test may hold it up.
+#[derive(Clone)]
+pub struct Fetch(Arc<FetchCall>);
+
+type FetchCall = dyn Fn(&Cold) -> Result<(), SendError> + Send + Sync;
+
+impl Fetch {
+    /// By `call`, which may block; it runs on one of [`ServerOptions::fetchers`](crate::ServerOptions::fetchers) threads.
+    pub fn by(call: impl Fn(&Cold) -> Result<(), SendError> + Send + Sync + 'static) -> Fetch {
+        Fetch(Arc::new(call))
+    }
+}
+
+impl Default for Fetch {
+    /// [`Cold::fetch`].
+    fn default() -> Fetch {
+        Fetch::by(Cold::fetch)
+    }
+}
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fetch")
+    }
+}
+
+/// What is done about ranges of files that are to be sent and are not in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColdReads {
+    /// They are fetched by other threads, and let go of after they were sent, so that whoever reads far back pushes nobody's pages
+    /// out.
+    LetGo,
+    /// They are fetched by other threads, and stay.
+    Keep,
+    /// Nobody looks: the thread that serves the socket waits for the disk, and all its other connections with it.
+    Wait,
+}
+
+/// One connection's wish, and what lies behind it.
+pub(crate) struct Job {
+    pub(crate) cold: Option<Cold>,
+    pub(crate) behind: Vec<Cold>,
+    pub(crate) key: Key,
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// As of a worker's job: there is one at a time for each connection.
+    pub(crate) permit: Arc<Permit>,
+}
+
+/// The way to the fetchers; they end when the last clone is dropped and the queue is empty.
+#[derive(Clone)]
+pub(crate) struct Fetchers(Sender<Job>);
+
+impl Fetchers {
+    /// Starts `count` threads; `queue_max` jobs can wait.
+    pub(crate) fn start(
+        count: usize,
+        queue_max: usize,
+        fetch: &Fetch,
+    ) -> io::Result<(Fetchers, Vec<JoinHandle<()>>)> {
+        let (sender, receiver) = bounded(queue_max);
+        let threads = (0..count).map(|index| {
+            let receiver: Receiver<Job> = receiver.clone();
+            let fetch = fetch.clone();
+            thread::Builder::new()
+                .name(format!("fetcher-{index}"))
+                .spawn(move || receiver.iter().for_each(|job| job.run(&fetch)))
+        });
+        Ok((Fetchers(sender), threads.collect::<io::Result<_>>()?))
+    }
+
+    /// Queues a job; false if the queue is full.
+    pub(crate) fn submit(&self, job: Job) -> bool {
+        match self.0.try_send(job) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+        }
+    }
+}
+
+impl Job {
+    fn run(self, fetch: &Fetch) {
+        for cold in &self.behind {
+            // Nothing depends on it: pages that stay age as any others.
+            let _ = cold.let_go();
+        }
+        let Some(cold) = self.cold else { return };
+        let outcome = contain(|| (fetch.0)(&cold));
+        drop(self.permit);
+        self.mailbox.post(Message::Fetched {
+            key: self.key,
+            outcome,
+        });
+    }
+}
+
+/// What was fetched for one connection and is to be let go of; empty, and without memory, for one that reads what is in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Behind(Vec<Cold>);
+
+impl Behind {
+    /// Takes note of what is being fetched; gives out what is far enough behind.
+    pub(crate) fn push(&mut self, cold: Cold) -> Vec<Cold> {
+        self.0.push(cold);
+        let far = self.0.len().saturating_sub(BEHIND_COUNT_MAX);
+        self.0.drain(..far).collect()
+    }
+
+    /// All of it, at the end.
+    pub(crate) fn take(&mut self) -> Vec<Cold> {
+        mem::take(&mut self.0)
+    }
+}

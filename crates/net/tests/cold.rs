@@ -1,0 +1,162 @@
+//! What is not in memory is waited for by a fetcher, not by the thread that serves the socket.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::{Arc, mpsc};
+
+use pagelog_net::{ColdReads, Fetch, ServerOptions};
+use pagelog_os::file::{self, FileAdvice};
+use pagelog_os::{MappedFile, page_size};
+use pagelog_transfer::{Cold, SendError};
+use support::{Fixture, ask, request, wait_until};
+
+/// Several fetches.
+const FILE_SIZE: usize = 16 << 20;
+
+/// A file that the page cache does not hold, and what is in it.
+fn cold_file() -> (Arc<MappedFile>, Vec<u8>) {
+    let bytes: Vec<u8> = (0..FILE_SIZE).map(|at| (at / 1_000) as u8).collect();
+    let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    file.write_all(&bytes).unwrap();
+    file::sync_data(&file).unwrap();
+    file::advise(&file, 0..FILE_SIZE as u64, FileAdvice::DontNeed).unwrap();
+    let file = MappedFile::new(file).unwrap();
+    assert_eq!(resident(&file), 0, "the pages cannot be let go of here");
+    (Arc::new(file), bytes)
+}
+
+fn resident(file: &MappedFile) -> usize {
+    file.mapping().resident_pages(0..FILE_SIZE).unwrap()
+}
+
+/// One reactor, and the cold file.
+fn fixture(change: impl FnOnce(&mut ServerOptions)) -> (Fixture, Arc<MappedFile>, Vec<u8>) {
+    let fixture = Fixture::with(|options| {
+        options.reactors = 1;
+        change(options);
+    });
+    let (file, bytes) = cold_file();
+    *fixture.stage.file.lock().unwrap() = Some(Arc::clone(&file));
+    (fixture, file, bytes)
+}
+
+#[test]
+fn a_cold_read_does_not_delay_another_connection_of_its_reactor() {
+    let (begun, begins) = mpsc::channel();
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let goes_on = std::sync::Mutex::new(goes_on);
+    let (fixture, _file, bytes) = fixture(|options| {
+        options.fetchers = 1;
+        options.fetch = Fetch::by(move |cold: &Cold| {
+            // Nobody listens after the first.
+            let _ = begun.send(());
+            // The disk takes as long as the test wants; an end of the test lets it go on.
+            let _ = goes_on.lock().unwrap().recv();
+            cold.fetch()
+        });
+    });
+    let (mut slow, mut other) = (fixture.client(), fixture.client());
+    slow.send(&request(ask::FILE, b""));
+    begins.recv_timeout(support::PATIENCE).unwrap();
+    for _ in 0..10 {
+        other.send(&request(ask::NOW, b"not me"));
+        assert_eq!(other.receive(), request(ask::NOW, b"not me"));
+    }
+    // The header may be there; the file is not.
+    slow.0.read_exact(&mut [0; 4]).unwrap();
+    assert!(slow.is_quiet());
+
+    drop(go_on);
+    let mut seen = vec![0; FILE_SIZE];
+    slow.0.read_exact(&mut seen).unwrap();
+    assert!(seen == bytes);
+    let counters = fixture.server.counters();
+    assert!(counters.fetches > 1 && counters.fetched_bytes <= FILE_SIZE as u64);
+    assert_eq!(counters.transfer.copied_bytes, 0);
+}
+
+#[test]
+fn what_was_fetched_is_let_go_of_after_it_was_sent() {
+    let (fixture, file, bytes) = fixture(|_| {});
+    let mut client = fixture.client();
+    client.send(&request(ask::FILE, b""));
+    assert!(client.receive() == bytes);
+    client.0.shutdown(Shutdown::Both).unwrap();
+    // A few pages may still be referred to by what the kernel has not tidied up yet.
+    let pages = FILE_SIZE / page_size();
+    wait_until("most pages are gone", || resident(&file) < pages / 2);
+}
+
+#[test]
+fn what_somebody_else_has_brought_in_is_not_let_go_of() {
+    let (fixture, file, bytes) = fixture(|_| {});
+    let hot = FILE_SIZE - (4 << 20)..FILE_SIZE;
+    file::read_exact_at(file.file(), hot.start as u64, &mut vec![0; hot.len()]).unwrap();
+    let mut client = fixture.client();
+    client.send(&request(ask::FILE, b""));
+    assert!(client.receive() == bytes);
+    client.0.shutdown(Shutdown::Both).unwrap();
+    let cold_pages = hot.start / page_size();
+    wait_until("the cold pages are gone", || {
+        file.mapping().resident_pages(0..hot.start).unwrap() < cold_pages / 2
+    });
+    let counters = fixture.server.counters();
+    assert!(counters.fetched_bytes <= hot.start as u64, "{counters:?}");
+}
+
+#[test]
+fn a_range_that_cannot_be_fetched_costs_its_connection_and_no_other() {
+    for fails_by_panic in [false, true] {
+        let (fixture, _file, _) = fixture(|options| {
+            options.fetch = Fetch::by(move |_: &Cold| {
+                assert!(!fails_by_panic, "asked to panic");
+                let source = std::io::Error::from_raw_os_error(5);
+                Err(SendError::File { at: 0, source })
+            });
+        });
+        let mut client = fixture.client();
+        client.send(&request(ask::FILE, b""));
+        let mut seen = Vec::new();
+        // A reset is an end as well.
+        let _ = client.0.read_to_end(&mut seen);
+        assert!(seen.len() <= 4, "{} bytes came", seen.len());
+        fixture.check_service();
+    }
+}
+
+#[test]
+fn who_waits_for_the_disk_is_not_idle_and_may_leave() {
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let goes_on = std::sync::Mutex::new(goes_on);
+    let (fixture, _file, _) = fixture(|options| {
+        options.idle_timeout = std::time::Duration::from_millis(100);
+        options.fetchers = 1;
+        options.fetch = Fetch::by(move |cold: &Cold| {
+            let _ = goes_on.lock().unwrap().recv();
+            cold.fetch()
+        });
+    });
+    let mut client = fixture.client();
+    client.send(&request(ask::FILE, b""));
+    client.0.read_exact(&mut [0; 4]).unwrap();
+    wait_until("it is being fetched", || {
+        fixture.server.counters().fetches == 1
+    });
+    // Somebody who is idle is closed in the meantime, and it is not.
+    fixture.client().wait_closed();
+    assert!(client.is_quiet());
+    drop(client);
+    drop(go_on);
+    wait_until("it is gone", || fixture.server.connections() == 0);
+}
+
+#[test]
+fn without_looking_the_reactor_reads_itself() {
+    let (fixture, _file, bytes) = fixture(|options| options.cold_reads = ColdReads::Wait);
+    let mut client = fixture.client();
+    client.send(&request(ask::FILE, b""));
+    assert!(client.receive() == bytes);
+    assert_eq!(fixture.server.counters().fetches, 0);
+}

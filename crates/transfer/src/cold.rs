@@ -1,0 +1,185 @@
+//! What lies in a file and not in memory: found before it is sent, and fetched by somebody who may wait.
+//!
+//! The kernel is asked by `mincore`, which counts pages that can be used at once; `cachestat` would also count those that are
+//! still being read.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use pagelog_os::file::{self, FileAdvice};
+use pagelog_os::{Advice, MappedFile, page_size};
+
+use crate::region::Region;
+use crate::rope::Piece;
+use crate::sender::SendError;
+
+/// The most that is fetched at a time: what one step of a sender moves.
+pub const FETCH_SIZE_MAX: u64 = 2 * 1024 * 1024;
+
+/// What the kernel is asked to start reading at a time: more than the device's `read_ahead_kb`, 128 by default, it does not take.
+const STEP_SIZE: u64 = 128 * 1024;
+
+/// Pages asked about at once at least: short runs that interleave lie near each other.
+const WINDOW_PAGES_MIN: usize = 64;
+
+/// And at most.
+const WINDOW_PAGES_MAX: usize = 1024;
+
+/// A range of a file that a sender would have to wait for.
+#[derive(Clone)]
+pub struct Cold {
+    file: Arc<MappedFile>,
+    range: Range<u64>,
+}
+
+impl Cold {
+    /// How many bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
+    /// Reads the range into the page cache, and nothing beyond it, and waits until it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::File`] for a bad sector. That the file ends before is told by the sender.
+    pub fn fetch(&self) -> Result<(), SendError> {
+        // All reads are under way before the first one is waited for. Refused advice costs speed alone.
+        for at in self.range.clone().step_by(STEP_SIZE as usize) {
+            let end = self.range.end.min(at + STEP_SIZE);
+            let _ = file::advise(self.file.file(), at..end, FileAdvice::WillNeed);
+        }
+        let mut buffer = vec![0; STEP_SIZE.min(self.size()) as usize];
+        let mut at = self.range.start;
+        while at < self.range.end {
+            let size = (self.range.end - at).min(STEP_SIZE) as usize;
+            match self.file.file().read_at(&mut buffer[..size], at) {
+                Ok(0) => break,
+                Ok(read) => at += read as u64,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(SendError::File { at, source }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of the range's pages, after they were sent: nobody needed them before. Those that a socket still refers to stay.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says; the pages age as any others then.
+    pub fn let_go(&self) -> io::Result<()> {
+        let range = self.range.start as usize..self.range.end as usize;
+        // Pages that a gathered send has mapped would stay.
+        self.file.mapping().advise(range, Advice::DontNeed)?;
+        file::advise(self.file.file(), self.range.clone(), FileAdvice::DontNeed)
+    }
+}
+
+impl fmt::Debug for Cold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cold").field(&self.range).finish()
+    }
+}
+
+/// The pages that were last asked about; for one step of a sender, since the answer is old at once.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    /// Empty: nothing was asked.
+    bytes: Range<usize>,
+    pages: Vec<u8>,
+}
+
+impl Window {
+    /// How many bytes at the front of `pieces`, at most `limit`, can be sent without waiting for the disk.
+    pub(crate) fn warm_size(&mut self, pieces: &VecDeque<Piece>, limit: u64) -> u64 {
+        let mut warm = 0;
+        let mut file: Option<&Arc<MappedFile>> = None;
+        for piece in pieces {
+            if warm >= limit {
+                break;
+            }
+            let Piece::Region(region) = piece else {
+                warm += piece.size();
+                continue;
+            };
+            if !file.is_some_and(|file| Arc::ptr_eq(file, region.file())) {
+                self.bytes = 0..0;
+                file = Some(region.file());
+            }
+            let size = region.size().min(limit - warm);
+            let resident = self.resident_size(region, size);
+            warm += resident;
+            if resident < size {
+                break;
+            }
+        }
+        warm.min(limit)
+    }
+
+    /// How many bytes at the front of the first `size` of `region` are in memory. Where the kernel cannot be asked, all are: sending
+    /// then tells what is wrong.
+    fn resident_size(&mut self, region: &Region, size: u64) -> u64 {
+        if !region.is_mapped() {
+            return size;
+        }
+        let range = region.at() as usize..(region.at() + size) as usize;
+        let mut at = range.start / page_size() * page_size();
+        while at < range.end {
+            if !self.bytes.contains(&at) && self.ask(region.file(), at, range.end).is_err() {
+                return size;
+            }
+            if self.pages[(at - self.bytes.start) / page_size()] & 1 == 0 {
+                return at.saturating_sub(range.start) as u64;
+            }
+            at += page_size();
+        }
+        size
+    }
+
+    fn ask(&mut self, file: &MappedFile, at: usize, until: usize) -> io::Result<()> {
+        let pages = (until - at)
+            .div_ceil(page_size())
+            .clamp(WINDOW_PAGES_MIN, WINDOW_PAGES_MAX);
+        let end = file.mapping().size().min(at + pages * page_size());
+        self.bytes = 0..0;
+        file.mapping().residency(at..end, &mut self.pages)?;
+        self.bytes = at..end;
+        Ok(())
+    }
+}
+
+/// What is to be fetched for the front of `pieces`, which is a region, and how many bytes of the rope that serves: the regions
+/// that lie behind it in the same file, near enough, are fetched with it.
+pub(crate) fn front(pieces: &VecDeque<Piece>) -> Option<(Cold, u64)> {
+    let Some(Piece::Region(first)) = pieces.front() else {
+        return None;
+    };
+    if !first.is_mapped() {
+        return None;
+    }
+    let until = first.at().saturating_add(FETCH_SIZE_MAX);
+    let mut served = first.size().min(FETCH_SIZE_MAX);
+    let mut end = first.at() + served;
+    let mut passed = served;
+    for piece in pieces.iter().skip(1) {
+        passed += piece.size();
+        let Piece::Region(region) = piece else {
+            continue;
+        };
+        let follows = Arc::ptr_eq(first.file(), region.file()) && region.at() >= end;
+        if !follows || !region.is_mapped() || region.at() + region.size() > until {
+            break;
+        }
+        end = region.at() + region.size();
+        served = passed;
+    }
+    let page = page_size() as u64;
+    let range = first.at() / page * page..end.next_multiple_of(page).min(first.file().size());
+    let file = Arc::clone(first.file());
+    Some((Cold { file, range }, served))
+}
