@@ -7,8 +7,8 @@ use pagelog_commit_log::{LogOptions, Route};
 use pagelog_flush::Policy;
 use pagelog_kafka::KafkaOptions;
 use pagelog_net::{ColdReads, ServerOptions};
-use pagelog_store::StoreOptions;
 use pagelog_store::answer::Mark;
+use pagelog_store::{Cleanup, StoreOptions, TimestampType, TopicConfig};
 
 use crate::listen::Listen;
 use crate::settings::Settings;
@@ -72,8 +72,22 @@ fn store(settings: &Settings, policy: Policy) -> Result<StoreOptions, SettingsEr
     Ok(StoreOptions {
         settles_at,
         producer_expiration: Duration::from_millis(expiration),
+        topic_defaults: topic_defaults(settings),
         ..StoreOptions::new(log(settings, policy)?)
     })
+}
+
+/// What a topic is kept with that does not say so itself.
+fn topic_defaults(settings: &Settings) -> TopicConfig {
+    let mut defaults = TopicConfig::default();
+    let cleanup = settings.text(&table::KAFKA_LOG_CLEANUP_POLICY);
+    let timestamp_type = settings.text(&table::KAFKA_LOG_MESSAGE_TIMESTAMP_TYPE);
+    defaults.retention_ms = settings.limit(&table::KAFKA_LOG_RETENTION_MS).map(in_i64);
+    defaults.retention_bytes = settings.limit(&table::KAFKA_LOG_RETENTION_BYTES);
+    defaults.cleanup = Cleanup::parse(cleanup).unwrap_or(defaults.cleanup);
+    defaults.timestamp_type =
+        TimestampType::parse(timestamp_type).unwrap_or(defaults.timestamp_type);
+    defaults
 }
 
 /// The listeners are bound later, and handed over then.
@@ -254,6 +268,26 @@ mod tests {
     #[test]
     fn the_defaults_of_the_table_are_those_of_the_protocol() {
         assert_eq!(configure(&[]).unwrap().kafka, KafkaOptions::default());
+    }
+
+    #[test]
+    fn topics_are_kept_for_a_week_unless_that_is_said() {
+        let defaults = configure(&[]).unwrap().store.topic_defaults;
+        assert_eq!(defaults.retention_ms, Some(7 * 24 * 60 * 60 * 1000));
+        assert_eq!(
+            (defaults.retention_bytes, defaults.cleanup.compact),
+            (None, false)
+        );
+        let said = configure(&[
+            ("kafka.log.retention.ms", "-1"),
+            ("kafka.log.retention.bytes", "5"),
+            ("kafka.log.cleanup.policy", "compact,delete"),
+            ("kafka.log.message.timestamp.type", "LogAppendTime"),
+        ]);
+        let said = said.unwrap().store.topic_defaults;
+        assert_eq!((said.retention_ms, said.retention_bytes), (None, Some(5)));
+        assert!(said.cleanup.compact && said.cleanup.delete);
+        assert_eq!(said.timestamp_type, pagelog_store::TimestampType::Append);
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub struct Listed {
     pub name: TopicName,
     /// Its id.
     pub id: Uuid,
-    /// The streams of its partitions: partition *i* is the stream *start + i*.
-    pub streams: Range<u32>,
+    /// The streams of its partitions, run after run, in their order; at least one.
+    pub streams: Vec<Range<u32>>,
 }
 
 impl Default for Catalog {
@@ -50,7 +50,7 @@ impl Catalog {
     #[must_use]
     pub fn topics(&self) -> Vec<Listed> {
         let mut topics = self.replay.listed();
-        topics.sort_by_key(|topic| topic.streams.start);
+        topics.sort_by_key(|topic| topic.streams.first().map(|run| run.start));
         topics
     }
 }

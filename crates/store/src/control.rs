@@ -1,39 +1,61 @@
-//! The store's own entries in the log: which topics there are.
+//! The store's own entries in the log: which topics there are, and what was configured.
 //!
 //! The bytes are drawn in `docs/format.md`, "Control entries of the store". The first byte is the type; 1 to 15 belong
 //! to the log and are passed over here. Integers are little-endian. Nothing here does I/O. What is kept by such entries stays by
 //! [`crate::kept`].
+//!
+//! Every entry has a key, and the newest of a key is what counts: a topic that gets more partitions or another configuration is
+//! written anew as a whole.
 
 use pagelog_record::StreamId;
 use uuid::Uuid;
 
+use crate::configs::{ConfigKey, ConfigKind};
+use crate::topic_config::ConfigValues;
 use crate::topic_name::{TopicName, TopicNameError};
 
 /// Types below this belong to the log.
 pub(crate) const CONTROL_TYPE_MIN: u8 = 16;
-const TOPIC_CREATED: u8 = 16;
+const TOPIC: u8 = 16;
 const TOPIC_DELETED: u8 = 17;
 const STREAMS_GIVEN: u8 = 18;
+const CONFIG: u8 = 48;
 
-/// Type, version and name size, id, first stream, partition count.
-const TOPIC_CREATED_SIZE: usize = 4 + 16 + 4 + 4;
-const TOPIC_DELETED_SIZE: usize = 4 + 16;
-const STREAMS_GIVEN_SIZE: usize = 4 + 4;
+/// Layout 0 had one run of streams and no configuration.
+const TOPIC_LAYOUT: u8 = 1;
 
 /// One control entry of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ControlEntry {
-    /// A topic came to be; its partitions are the streams from `first_stream` on, one after the other.
-    TopicCreated {
-        id: Uuid,
-        name: TopicName,
-        first_stream: StreamId,
-        partition_count: u32,
-    },
+    /// A topic as it is from here on.
+    Topic(TopicEntry),
     /// A topic is gone; its streams are never used again.
     TopicDeleted { id: Uuid },
     /// Every stream below `next` has been given once, though no topic may be left to say so.
     StreamsGiven { next: u32 },
+    /// A configuration as it is from here on; no values: there is none any more.
+    Config {
+        key: ConfigKey,
+        values: ConfigValues,
+    },
+}
+
+/// What is written of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TopicEntry {
+    pub(crate) id: Uuid,
+    pub(crate) name: TopicName,
+    /// The streams of its partitions, in their order.
+    pub(crate) runs: Vec<StreamRun>,
+    /// Its configuration.
+    pub(crate) values: ConfigValues,
+}
+
+/// Streams that were given together, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamRun {
+    pub(crate) first: StreamId,
+    pub(crate) count: u32,
 }
 
 /// Why a control entry whose checksum is right cannot be understood: it was written by another version, or by another program.
@@ -48,59 +70,53 @@ pub enum ControlError {
         found: u8,
     },
     /// The layout's version is not known.
-    #[error("control entry of type {kind} has layout {found}; this version reads 0")]
+    #[error("control entry of type {kind} has layout {found}, which this version does not read")]
     UnknownLayout {
         /// The type byte.
         kind: u8,
         /// The layout byte.
         found: u8,
     },
-    /// The entry has another size than its type says.
-    #[error("control entry of type {kind} has {found} bytes, expected {expected}")]
+    /// The entry is shorter or longer than its fields.
+    #[error("control entry of type {kind} has {found} bytes, which its fields do not fill")]
     Size {
         /// The type byte.
         kind: u8,
         /// The size found.
         found: usize,
-        /// The size that its fields ask for.
-        expected: usize,
     },
-    /// The name is not UTF-8 text.
-    #[error("the topic name is not text")]
-    NameNotText(#[from] std::str::Utf8Error),
+    /// A name or a value is not UTF-8 text.
+    #[error("a name in a control entry is not text")]
+    NotText(#[from] std::str::Utf8Error),
     /// The name is not a valid one.
     #[error("the topic name is refused: {0}")]
     Name(#[from] TopicNameError),
+    /// A configuration of something unknown.
+    #[error(
+        "configuration of unknown kind {found}; a newer version of pagelog may have written it"
+    )]
+    UnknownConfig {
+        /// The kind's byte.
+        found: u8,
+    },
 }
 
 impl ControlEntry {
     /// The bytes that go into the log.
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
-            ControlEntry::TopicCreated {
-                id,
-                name,
-                first_stream,
-                partition_count,
-            } => {
-                let name = name.as_str().as_bytes();
-                let mut bytes = head(TOPIC_CREATED, name.len() as u16);
-                bytes.extend_from_slice(id.as_bytes());
-                bytes.extend_from_slice(&first_stream.0.to_le_bytes());
-                bytes.extend_from_slice(&partition_count.to_le_bytes());
-                bytes.extend_from_slice(name);
-                bytes
-            }
+            ControlEntry::Topic(topic) => topic.encode(),
             ControlEntry::TopicDeleted { id } => {
-                let mut bytes = head(TOPIC_DELETED, 0);
+                let mut bytes = head(TOPIC_DELETED, 0, 0);
                 bytes.extend_from_slice(id.as_bytes());
                 bytes
             }
             ControlEntry::StreamsGiven { next } => {
-                let mut bytes = head(STREAMS_GIVEN, 0);
+                let mut bytes = head(STREAMS_GIVEN, 0, 0);
                 bytes.extend_from_slice(&next.to_le_bytes());
                 bytes
             }
+            ControlEntry::Config { key, values } => encode_config(key, values),
         }
     }
 
@@ -110,89 +126,223 @@ impl ControlEntry {
         if kind < CONTROL_TYPE_MIN {
             return Ok(None);
         }
+        let layout = match kind {
+            TOPIC => TOPIC_LAYOUT,
+            TOPIC_DELETED | STREAMS_GIVEN | CONFIG => 0,
+            found => return Err(ControlError::UnknownType { found }),
+        };
         if let Some(&found) = bytes.get(1)
-            && found != 0
+            && found != layout
         {
             return Err(ControlError::UnknownLayout { kind, found });
         }
-        match kind {
-            TOPIC_CREATED => decode_created(bytes).map(Some),
-            TOPIC_DELETED => decode_deleted(bytes).map(Some),
-            STREAMS_GIVEN => decode_streams_given(bytes).map(Some),
-            found => Err(ControlError::UnknownType { found }),
-        }
+        let mut fields = Fields {
+            kind,
+            size: bytes.len(),
+            rest: bytes,
+        };
+        let entry = match kind {
+            TOPIC => ControlEntry::Topic(TopicEntry::decode(&mut fields)?),
+            TOPIC_DELETED => decode_deleted(&mut fields)?,
+            STREAMS_GIVEN => decode_streams_given(&mut fields)?,
+            _ => decode_config(&mut fields)?,
+        };
+        fields.end()?;
+        Ok(Some(entry))
     }
 }
 
-fn head(kind: u8, name_size: u16) -> Vec<u8> {
-    let size = name_size.to_le_bytes();
-    vec![kind, 0, size[0], size[1]]
+/// The entry of a configuration.
+pub(crate) fn encode_config(key: &ConfigKey, values: &ConfigValues) -> Vec<u8> {
+    let mut bytes = head(CONFIG, 0, key.name.len() as u16);
+    bytes.extend([key.kind as u8, 0, 0, 0]);
+    bytes.extend_from_slice(&(values.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(key.name.as_bytes());
+    put_values(&mut bytes, values);
+    bytes
 }
 
-fn decode_created(bytes: &[u8]) -> Result<ControlEntry, ControlError> {
-    let name_size = field(bytes, 2).map_or(0, u16::from_le_bytes);
-    let expected = TOPIC_CREATED_SIZE + usize::from(name_size);
-    check_size(bytes, TOPIC_CREATED, expected)?;
-    Ok(ControlEntry::TopicCreated {
-        id: Uuid::from_bytes(field(bytes, 4).unwrap_or_default()),
-        first_stream: StreamId(field(bytes, 20).map_or(0, u32::from_le_bytes)),
-        partition_count: field(bytes, 24).map_or(0, u32::from_le_bytes),
-        name: TopicName::new(std::str::from_utf8(&bytes[TOPIC_CREATED_SIZE..])?)?,
-    })
-}
+impl TopicEntry {
+    fn encode(&self) -> Vec<u8> {
+        let name = self.name.as_str().as_bytes();
+        let mut bytes = head(TOPIC, TOPIC_LAYOUT, name.len() as u16);
+        bytes.extend_from_slice(self.id.as_bytes());
+        bytes.extend_from_slice(&(self.runs.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&(self.values.len() as u32).to_le_bytes());
+        for run in &self.runs {
+            bytes.extend_from_slice(&run.first.0.to_le_bytes());
+            bytes.extend_from_slice(&run.count.to_le_bytes());
+        }
+        bytes.extend_from_slice(name);
+        put_values(&mut bytes, &self.values);
+        bytes
+    }
 
-fn decode_deleted(bytes: &[u8]) -> Result<ControlEntry, ControlError> {
-    check_size(bytes, TOPIC_DELETED, TOPIC_DELETED_SIZE)?;
-    Ok(ControlEntry::TopicDeleted {
-        id: Uuid::from_bytes(field(bytes, 4).unwrap_or_default()),
-    })
-}
-
-fn decode_streams_given(bytes: &[u8]) -> Result<ControlEntry, ControlError> {
-    check_size(bytes, STREAMS_GIVEN, STREAMS_GIVEN_SIZE)?;
-    Ok(ControlEntry::StreamsGiven {
-        next: field(bytes, 4).map_or(0, u32::from_le_bytes),
-    })
-}
-
-fn check_size(bytes: &[u8], kind: u8, expected: usize) -> Result<(), ControlError> {
-    let found = bytes.len();
-    if found == expected {
-        Ok(())
-    } else {
-        Err(ControlError::Size {
-            kind,
-            found,
-            expected,
+    fn decode(fields: &mut Fields<'_>) -> Result<TopicEntry, ControlError> {
+        let name_size = fields.head()?;
+        let id = Uuid::from_bytes(fields.array()?);
+        let run_count = fields.u32()?;
+        let value_count = fields.u32()?;
+        let mut runs = Vec::new();
+        for _ in 0..run_count {
+            runs.push(StreamRun {
+                first: StreamId(fields.u32()?),
+                count: fields.u32()?,
+            });
+        }
+        Ok(TopicEntry {
+            id,
+            runs,
+            name: TopicName::new(fields.text(name_size)?)?,
+            values: fields.values(value_count)?,
         })
     }
 }
 
-fn field<const SIZE: usize>(bytes: &[u8], at: usize) -> Option<[u8; SIZE]> {
-    bytes.get(at..at + SIZE)?.try_into().ok()
+fn head(kind: u8, layout: u8, name_size: u16) -> Vec<u8> {
+    let size = name_size.to_le_bytes();
+    vec![kind, layout, size[0], size[1]]
+}
+
+fn put_values(bytes: &mut Vec<u8>, values: &ConfigValues) {
+    for (name, value) in values {
+        bytes.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(value.as_bytes());
+    }
+}
+
+fn decode_deleted(fields: &mut Fields<'_>) -> Result<ControlEntry, ControlError> {
+    fields.head()?;
+    Ok(ControlEntry::TopicDeleted {
+        id: Uuid::from_bytes(fields.array()?),
+    })
+}
+
+fn decode_streams_given(fields: &mut Fields<'_>) -> Result<ControlEntry, ControlError> {
+    fields.head()?;
+    Ok(ControlEntry::StreamsGiven {
+        next: fields.u32()?,
+    })
+}
+
+fn decode_config(fields: &mut Fields<'_>) -> Result<ControlEntry, ControlError> {
+    let name_size = fields.head()?;
+    let [kind, ..] = fields.array::<4>()?;
+    let value_count = fields.u32()?;
+    let kind = ConfigKind::from_byte(kind).ok_or(ControlError::UnknownConfig { found: kind })?;
+    let name = fields.text(name_size)?.to_owned();
+    Ok(ControlEntry::Config {
+        key: ConfigKey { kind, name },
+        values: fields.values(value_count)?,
+    })
+}
+
+/// The fields of an entry that are not read yet.
+struct Fields<'a> {
+    kind: u8,
+    size: usize,
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn wrong_size(&self) -> ControlError {
+        ControlError::Size {
+            kind: self.kind,
+            found: self.size,
+        }
+    }
+
+    fn take(&mut self, size: usize) -> Result<&'a [u8], ControlError> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(size)
+            .ok_or_else(|| self.wrong_size())?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn array<const SIZE: usize>(&mut self) -> Result<[u8; SIZE], ControlError> {
+        let mut array = [0; SIZE];
+        array.copy_from_slice(self.take(SIZE)?);
+        Ok(array)
+    }
+
+    fn u32(&mut self) -> Result<u32, ControlError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// Type, layout, and the size that follows them.
+    fn head(&mut self) -> Result<usize, ControlError> {
+        let [_, _, low, high] = self.array()?;
+        Ok(usize::from(u16::from_le_bytes([low, high])))
+    }
+
+    fn text(&mut self, size: usize) -> Result<&'a str, ControlError> {
+        Ok(std::str::from_utf8(self.take(size)?)?)
+    }
+
+    fn values(&mut self, count: u32) -> Result<ConfigValues, ControlError> {
+        let mut values = ConfigValues::new();
+        for _ in 0..count {
+            let name_size = self.u32()? as usize;
+            let value_size = self.u32()? as usize;
+            let name = self.text(name_size)?.to_owned();
+            values.insert(name, self.text(value_size)?.to_owned());
+        }
+        Ok(values)
+    }
+
+    fn end(&self) -> Result<(), ControlError> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.wrong_size())
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn created() -> ControlEntry {
-        ControlEntry::TopicCreated {
+    fn topic() -> TopicEntry {
+        TopicEntry {
             id: Uuid::from_u128(7),
             name: TopicName::new("orders").expect("a valid name"),
-            first_stream: StreamId(5),
-            partition_count: 3,
+            runs: vec![run(5, 3), run(9, 1)],
+            values: ConfigValues::from([("a.b".to_owned(), "1".to_owned())]),
+        }
+    }
+
+    fn run(first: u32, count: u32) -> StreamRun {
+        StreamRun {
+            first: StreamId(first),
+            count,
+        }
+    }
+
+    fn config(name: &str) -> ControlEntry {
+        ControlEntry::Config {
+            key: ConfigKey {
+                kind: ConfigKind::Client,
+                name: name.to_owned(),
+            },
+            values: ConfigValues::from([("rate".to_owned(), "5".to_owned())]),
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
         for entry in [
-            created(),
+            ControlEntry::Topic(topic()),
             ControlEntry::TopicDeleted {
                 id: Uuid::from_u128(9),
             },
             ControlEntry::StreamsGiven { next: 77 },
+            config("someone"),
+            config(""),
         ] {
             assert_eq!(
                 ControlEntry::decode(&entry.encode()).expect("valid"),
@@ -203,11 +353,19 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_of_the_document() {
-        let mut expected = vec![16, 0, 6, 0];
+        let mut expected = vec![16, 1, 6, 0];
         expected.extend([0; 15]);
-        expected.extend([7, 5, 0, 0, 0, 3, 0, 0, 0]);
+        expected.extend([7, 2, 0, 0, 0, 1, 0, 0, 0]);
+        expected.extend([5, 0, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0]);
         expected.extend(b"orders");
-        assert_eq!(created().encode(), expected);
+        expected.extend([3, 0, 0, 0, 1, 0, 0, 0]);
+        expected.extend(b"a.b1");
+        assert_eq!(ControlEntry::Topic(topic()).encode(), expected);
+        let mut expected = vec![48, 0, 2, 0, 2, 0, 0, 0, 1, 0, 0, 0];
+        expected.extend(b"me");
+        expected.extend([4, 0, 0, 0, 1, 0, 0, 0]);
+        expected.extend(b"rate5");
+        assert_eq!(config("me").encode(), expected);
     }
 
     #[test]
@@ -220,23 +378,31 @@ mod tests {
 
     #[test]
     fn every_cut_and_every_stranger_is_an_error() {
-        let whole = created().encode();
-        for size in 1..whole.len() {
-            assert!(
-                ControlEntry::decode(&whole[..size]).is_err(),
-                "cut at {size}"
-            );
+        for entry in [ControlEntry::Topic(topic()), config("me")] {
+            let whole = entry.encode();
+            for size in 1..whole.len() {
+                let cut = ControlEntry::decode(&whole[..size]);
+                assert!(cut.is_err(), "cut at {size}");
+            }
+            let longer = [&whole[..], &[0]].concat();
+            assert!(ControlEntry::decode(&longer).is_err());
         }
         assert!(matches!(
             ControlEntry::decode(&[99, 0]),
             Err(ControlError::UnknownType { found: 99 })
         ));
         assert!(matches!(
-            ControlEntry::decode(&[16, 1]),
-            Err(ControlError::UnknownLayout { kind: 16, found: 1 })
+            ControlEntry::decode(&[16, 0]),
+            Err(ControlError::UnknownLayout { kind: 16, found: 0 })
         ));
-        let mut slash = whole;
-        slash[TOPIC_CREATED_SIZE] = b'/';
+        let mut stranger = config("me").encode();
+        stranger[4] = 99;
+        assert!(matches!(
+            ControlEntry::decode(&stranger),
+            Err(ControlError::UnknownConfig { found: 99 })
+        ));
+        let mut slash = ControlEntry::Topic(topic()).encode();
+        slash[28 + 16] = b'/';
         assert!(matches!(
             ControlEntry::decode(&slash),
             Err(ControlError::Name(_))

@@ -133,6 +133,42 @@ pub enum DeleteTopicError {
     Log(#[from] LogError),
 }
 
+/// Why a topic was not given more partitions.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum GrowTopicError {
+    /// There is none with this id.
+    #[error("there is no topic {id}")]
+    Unknown {
+        /// The id.
+        id: Uuid,
+    },
+    /// Partitions are never taken away.
+    #[error("the topic has {held} partitions, and {asked} are not more")]
+    NotMore {
+        /// How many were asked for.
+        asked: u32,
+        /// How many it has.
+        held: u32,
+    },
+    /// As for a topic that is made.
+    #[error(transparent)]
+    Refused(#[from] CreateTopicError),
+}
+
+/// Why a topic was not configured.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConfigureTopicError {
+    /// There is none with this id.
+    #[error("there is no topic {id}")]
+    Unknown {
+        /// The id.
+        id: Uuid,
+    },
+    /// The log did not take the entry.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
 impl LogError {
     /// What to wait for before another attempt, if that is all that is wrong.
     pub fn busy(&self) -> Option<Busy> {
@@ -163,6 +199,26 @@ impl CreateTopicError {
     }
 }
 
+impl GrowTopicError {
+    /// What to wait for before another attempt, if that is all that is wrong.
+    pub fn busy(&self) -> Option<Busy> {
+        match self {
+            GrowTopicError::Refused(error) => error.busy(),
+            GrowTopicError::Unknown { .. } | GrowTopicError::NotMore { .. } => None,
+        }
+    }
+}
+
+impl ConfigureTopicError {
+    /// What to wait for before another attempt, if that is all that is wrong.
+    pub fn busy(&self) -> Option<Busy> {
+        match self {
+            ConfigureTopicError::Log(error) => error.busy(),
+            ConfigureTopicError::Unknown { .. } => None,
+        }
+    }
+}
+
 impl DeleteTopicError {
     /// What to wait for before another attempt, if that is all that is wrong.
     pub fn busy(&self) -> Option<Busy> {
@@ -179,17 +235,13 @@ pub enum ReplayError {
     /// A control entry cannot be read.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// A topic is created with streams that another had.
-    #[error(
-        "topic {name} is given stream {found}, but the streams below {expected} have been given before"
-    )]
+    /// A topic has a stream that another has.
+    #[error("topic {name} has stream {found}, which is another topic's")]
     StreamReused {
         /// The topic.
         name: TopicName,
-        /// Its first stream.
+        /// The stream.
         found: u32,
-        /// The first that is free.
-        expected: u32,
     },
     /// A topic is created though there is one of its name.
     #[error("topic {name} is created a second time")]

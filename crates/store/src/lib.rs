@@ -10,6 +10,7 @@ pub mod answer;
 mod carry;
 mod catalog;
 mod clock;
+mod configs;
 mod control;
 mod core;
 mod epochs;
@@ -21,6 +22,8 @@ mod producers;
 mod reading;
 mod replay;
 mod store;
+mod topic_changes;
+mod topic_config;
 mod topic_name;
 mod topics;
 mod waiting;
@@ -28,11 +31,12 @@ mod waiting;
 pub use carry::Carried;
 pub use catalog::{Catalog, Listed};
 pub use clock::now_ms;
+pub use configs::{ConfigKey, ConfigKind};
 pub use control::ControlError;
 pub use epochs::EpochEnd;
 pub use error::{
-    AppendError, CreateTopicError, DeleteTopicError, LogError, ProducerIdsExhausted, ReadError,
-    ReplayError,
+    AppendError, ConfigureTopicError, CreateTopicError, DeleteTopicError, GrowTopicError, LogError,
+    ProducerIdsExhausted, ReadError, ReplayError,
 };
 pub use kept::{Carrier, Keeper, Kept, Paused};
 pub use pagelog_commit_log::{
@@ -44,6 +48,7 @@ pub use producers::{PRODUCERS_PER_PARTITION_MAX, SequenceError};
 pub use reading::{FoundBatch, ReadLimits, Records, Watch};
 pub use replay::PARTITIONS_LIMIT;
 pub use store::{Opened, Store, StoreOptions};
+pub use topic_config::{Cleanup, ConfigValues, TimestampType, TopicConfig};
 pub use topic_name::{TOPIC_NAME_SIZE_MAX, TopicName, TopicNameError};
 pub use topics::{Topic, Topics};
 pub use waiting::Waiter;

@@ -2,7 +2,8 @@
 //!
 //! Headers alone say what a partition has to remember (producer, sequence, epoch); only control entries are read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use pagelog_record::{Header, StreamId};
@@ -10,12 +11,14 @@ use uuid::Uuid;
 
 use crate::answer::Position;
 use crate::catalog::Listed;
-use crate::control::ControlEntry;
+use crate::configs::Configs;
+use crate::control::{ControlEntry, StreamRun, TopicEntry};
 use crate::core::Core;
 use crate::error::ReplayError;
 use crate::kept::Kept;
 use crate::partition::{Partition, Past};
 use crate::producers::Remembered;
+use crate::topic_config::{ConfigValues, TopicConfig};
 use crate::topic_name::TopicName;
 use crate::topics::{Topic, Topics};
 
@@ -32,6 +35,7 @@ pub(crate) struct Replay {
     streams: HashMap<StreamId, Past>,
     deleted: Vec<StreamId>,
     streams_given: Kept<u32>,
+    configs: Configs,
 }
 
 /// Where a control entry was found.
@@ -43,10 +47,9 @@ pub(crate) struct FoundEntry {
     pub(crate) moved: bool,
 }
 
+/// A topic by its newest entry.
 struct Found {
-    name: TopicName,
-    first_stream: u32,
-    partition_count: u32,
+    entry: TopicEntry,
     at: Position,
     created: Position,
 }
@@ -64,6 +67,7 @@ impl Replay {
                 value: StreamId::CONTROL.0 + 1,
                 at: Position(u64::MAX),
             },
+            configs: Configs::default(),
         }
     }
 
@@ -87,32 +91,20 @@ impl Replay {
 
     /// Takes up a control entry; the log's own are passed over.
     pub(crate) fn control(&mut self, payload: &[u8], found: FoundEntry) -> Result<(), ReplayError> {
+        let FoundEntry { at, end, moved } = found;
         match ControlEntry::decode(payload)? {
-            None => Ok(()),
-            Some(ControlEntry::TopicDeleted { id }) => {
-                self.deleted(id);
-                Ok(())
-            }
-            Some(ControlEntry::TopicCreated {
-                id,
-                name,
-                first_stream,
-                partition_count,
-            }) => {
-                let topic = Found {
-                    name,
-                    first_stream: first_stream.0,
-                    partition_count,
-                    at: found.at,
-                    created: found.end,
-                };
-                self.created(id, topic, found.moved)
-            }
-            Some(ControlEntry::StreamsGiven { next }) => {
-                self.give_streams(next, found.at);
-                Ok(())
+            None => {}
+            Some(ControlEntry::TopicDeleted { id }) => self.deleted(id),
+            Some(ControlEntry::StreamsGiven { next }) => self.give_streams(next, at),
+            Some(ControlEntry::Config { key, values }) => self.configs.set(key, values, at),
+            Some(ControlEntry::Topic(entry)) => {
+                // What was moved says nothing new.
+                let before = self.topics.get(&entry.id).filter(|_| moved);
+                let created = before.map_or(end, |before| before.created);
+                self.topic(Found { entry, at, created })?;
             }
         }
+        Ok(())
     }
 
     /// Streams below `next` have been given, as the entry at `at` says; others may have said more.
@@ -122,42 +114,67 @@ impl Replay {
         }
     }
 
-    fn created(&mut self, id: Uuid, found: Found, moved: bool) -> Result<(), ReplayError> {
-        let (first_stream, count) = (found.first_stream, found.partition_count);
-        if let (true, Some(known)) = (moved, self.topics.get_mut(&id)) {
-            known.at = found.at;
-            return Ok(());
-        }
-        let held = self.streams.len() as u64 + u64::from(count);
-        let end = first_stream.checked_add(count);
-        let (Some(end), true) = (end, count > 0 && held <= u64::from(PARTITIONS_LIMIT)) else {
-            return Err(ReplayError::Partitions {
-                name: found.name,
-                count,
-                first_stream,
-            });
+    /// A topic that is there already has been given more partitions or another configuration, or its entry has been moved.
+    fn topic(&mut self, found: Found) -> Result<(), ReplayError> {
+        let name = &found.entry.name;
+        let id = found.entry.id;
+        let known: HashSet<StreamId> = match self.topics.get(&id) {
+            Some(known) => known.entry.streams().collect(),
+            None => HashSet::new(),
         };
-        let given = self.streams_given.value;
-        let reused = match moved {
-            false => first_stream < given,
-            true => (first_stream..end).any(|stream| self.streams.contains_key(&StreamId(stream))),
-        };
-        if reused {
-            return Err(ReplayError::StreamReused {
-                name: found.name,
-                found: first_stream,
-                expected: given,
-            });
+        let end = self.check_runs(&found.entry, &known)?;
+        if self.names.get(name).is_some_and(|other| *other != id) {
+            return Err(ReplayError::CreatedTwice { name: name.clone() });
         }
-        if self.names.insert(found.name.clone(), id).is_some() {
-            return Err(ReplayError::CreatedTwice { name: found.name });
-        }
-        for stream in first_stream..end {
-            self.streams.insert(StreamId(stream), Past::default());
+        self.names.insert(name.clone(), id);
+        for stream in found.entry.streams() {
+            self.streams.entry(stream).or_default();
         }
         self.give_streams(end, found.at);
         self.topics.insert(id, found);
         Ok(())
+    }
+
+    /// Every stream is the topic's own, and they are not too many. Gives the first stream behind them.
+    fn check_runs(
+        &self,
+        entry: &TopicEntry,
+        known: &HashSet<StreamId>,
+    ) -> Result<u32, ReplayError> {
+        let refused = |run: &StreamRun| ReplayError::Partitions {
+            name: entry.name.clone(),
+            count: run.count,
+            first_stream: run.first.0,
+        };
+        let mut held = (self.streams.len() - known.len()) as u64;
+        let mut end = 0;
+        let nothing = StreamRun {
+            first: StreamId::CONTROL,
+            count: 0,
+        };
+        if entry.runs.is_empty() {
+            return Err(refused(&nothing));
+        }
+        for run in &entry.runs {
+            held += u64::from(run.count);
+            let run_end = run.first.0.checked_add(run.count);
+            let fits = run.count > 0 && run.first != StreamId::CONTROL;
+            let (Some(run_end), true) = (run_end, fits && held <= u64::from(PARTITIONS_LIMIT))
+            else {
+                return Err(refused(run));
+            };
+            end = end.max(run_end);
+        }
+        let mut of_another = entry
+            .streams()
+            .filter(|stream| self.streams.contains_key(stream) && !known.contains(stream));
+        match of_another.next() {
+            None => Ok(end),
+            Some(stream) => Err(ReplayError::StreamReused {
+                name: entry.name.clone(),
+                found: stream.0,
+            }),
+        }
     }
 
     fn deleted(&mut self, id: Uuid) {
@@ -165,8 +182,8 @@ impl Replay {
             tracing::warn!(%id, "the log deletes a topic that it does not hold");
             return;
         };
-        self.names.remove(&found.name);
-        for stream in found.streams() {
+        self.names.remove(&found.entry.name);
+        for stream in found.entry.streams() {
             self.streams.remove(&stream);
             self.deleted.push(stream);
         }
@@ -174,12 +191,12 @@ impl Replay {
 
     /// The topics that there are, in no order.
     pub(crate) fn listed(&self) -> Vec<Listed> {
-        let listed = |(id, found): (&Uuid, &Found)| Listed {
-            name: found.name.clone(),
-            id: *id,
-            streams: found.first_stream..found.first_stream + found.partition_count,
+        let listed = |found: &Found| Listed {
+            name: found.entry.name.clone(),
+            id: found.entry.id,
+            streams: found.entry.runs.iter().map(StreamRun::range).collect(),
         };
-        self.topics.iter().map(listed).collect()
+        self.topics.values().map(listed).collect()
     }
 
     /// The first stream id that has never been given.
@@ -193,8 +210,17 @@ impl Replay {
         self.topics.iter().map(at).collect()
     }
 
+    /// The configurations of what is no topic.
+    pub(crate) fn take_configs(&mut self) -> Configs {
+        std::mem::take(&mut self.configs)
+    }
+
     /// The topics that there are; the log forgets those that there are no more.
-    pub(crate) fn into_topics(mut self, core: &Arc<Core>) -> Topics {
+    pub(crate) fn into_topics(
+        mut self,
+        core: &Arc<Core>,
+        config: impl Fn(&ConfigValues) -> Arc<TopicConfig>,
+    ) -> Topics {
         for stream in &self.deleted {
             core.log.forget(*stream);
         }
@@ -208,11 +234,13 @@ impl Replay {
                     past,
                 ))
             };
-            let partitions = found.streams().map(partition).collect();
+            let partitions = found.entry.streams().map(partition).collect();
             topics.insert(Arc::new(Topic {
                 id,
-                name: found.name,
                 partitions,
+                streams: found.entry.runs.iter().map(StreamRun::range).collect(),
+                config: config(&found.entry.values),
+                name: found.entry.name,
                 created: found.created,
             }));
         }
@@ -220,9 +248,15 @@ impl Replay {
     }
 }
 
-impl Found {
-    fn streams(&self) -> impl Iterator<Item = StreamId> + use<> {
-        (self.first_stream..self.first_stream + self.partition_count).map(StreamId)
+impl TopicEntry {
+    fn streams(&self) -> impl Iterator<Item = StreamId> + use<'_> {
+        self.runs.iter().flat_map(|run| run.range()).map(StreamId)
+    }
+}
+
+impl StreamRun {
+    fn range(&self) -> Range<u32> {
+        self.first.0..self.first.0 + self.count
     }
 }
 
@@ -230,25 +264,32 @@ impl Found {
 mod tests {
     use super::*;
 
-    fn created(name: &str, id: u128, first_stream: u32, partition_count: u32) -> Vec<u8> {
-        ControlEntry::TopicCreated {
+    fn topic(name: &str, id: u128, runs: &[(u32, u32)]) -> Vec<u8> {
+        let run = |(first, count): &(u32, u32)| StreamRun {
+            first: StreamId(*first),
+            count: *count,
+        };
+        ControlEntry::Topic(TopicEntry {
             id: Uuid::from_u128(id),
             name: TopicName::new(name).expect("a valid name"),
-            first_stream: StreamId(first_stream),
-            partition_count,
-        }
+            runs: runs.iter().map(run).collect(),
+            values: ConfigValues::new(),
+        })
         .encode()
+    }
+
+    fn found(moved: bool, at: u64) -> FoundEntry {
+        FoundEntry {
+            at: Position(at),
+            end: Position(at + 100),
+            moved,
+        }
     }
 
     fn replay(payloads: &[Vec<u8>]) -> Result<Replay, ReplayError> {
         let mut replay = Replay::new(0, 1_000);
         for payload in payloads {
-            let found = FoundEntry {
-                at: Position(0),
-                end: Position(1),
-                moved: false,
-            };
-            replay.control(payload, found)?;
+            replay.control(payload, found(false, 1))?;
         }
         Ok(replay)
     }
@@ -259,7 +300,7 @@ mod tests {
             id: Uuid::from_u128(1),
         }
         .encode();
-        let log = [created("a", 1, 1, 3), deleted, created("a", 2, 4, 2)];
+        let log = [topic("a", 1, &[(1, 3)]), deleted, topic("a", 2, &[(4, 2)])];
         let replay = replay(&log).expect("a valid log");
         assert_eq!(
             (
@@ -271,52 +312,65 @@ mod tests {
         );
     }
 
-    fn found(moved: bool, at: u64) -> FoundEntry {
-        FoundEntry {
-            at: Position(at),
-            end: Position(at + 100),
-            moved,
-        }
+    #[test]
+    fn a_topic_that_grew_and_entries_in_another_order_are_taken_up() {
+        let log = [
+            topic("b", 2, &[(2, 1)]),
+            topic("a", 1, &[(1, 1)]),
+            topic("a", 1, &[(1, 1), (3, 2)]),
+            topic("a", 1, &[(1, 1), (3, 2)]),
+        ];
+        let replay = replay(&log).expect("a valid log");
+        assert_eq!((replay.streams_given().value, replay.streams.len()), (5, 4));
+        let mut listed = replay.listed();
+        listed.sort_by_key(|topic| topic.id);
+        assert_eq!(listed[0].streams, [1..2, 3..5]);
     }
 
     #[test]
     fn a_moved_topic_is_met_first_or_again() {
         let mut replay = Replay::new(0, 1_000);
         let mut take = |payload: &[u8], found| replay.control(payload, found);
-        take(&created("b", 2, 4, 2), found(false, 100)).expect("new");
-        take(&created("a", 1, 1, 3), found(true, 200)).expect("its first entry is gone");
-        take(&created("b", 2, 4, 2), found(true, 300)).expect("known");
+        take(&topic("b", 2, &[(4, 2)]), found(false, 100)).expect("new");
+        take(&topic("a", 1, &[(1, 3)]), found(true, 200)).expect("its first entry is gone");
+        take(&topic("b", 2, &[(4, 2)]), found(true, 300)).expect("known");
         let given = ControlEntry::StreamsGiven { next: 9 }.encode();
         take(&given, found(true, 400)).expect("more were given than are left");
-        let overlap = take(&created("c", 3, 2, 1), found(true, 500));
+        let overlap = take(&topic("c", 3, &[(2, 1)]), found(true, 500));
         assert!(matches!(overlap, Err(ReplayError::StreamReused { .. })));
-        let given = take(&created("c", 3, 8, 1), found(false, 500));
-        assert!(matches!(given, Err(ReplayError::StreamReused { .. })));
         let at = replay.topics_at();
         let at = |id| at.get(&Uuid::from_u128(id)).copied();
         assert_eq!((at(1), at(2)), (Some(Position(200)), Some(Position(300))));
+        assert_eq!(
+            replay.topics[&Uuid::from_u128(2)].created,
+            Position(200),
+            "it had settled there"
+        );
         let given = replay.streams_given();
         assert_eq!((given.value, given.at), (9, Position(400)));
     }
 
     #[test]
     fn what_cannot_have_been_written_is_refused() {
-        let reused = replay(&[created("a", 1, 1, 3), created("b", 2, 3, 1)]);
+        let reused = replay(&[topic("a", 1, &[(1, 3)]), topic("b", 2, &[(3, 1)])]);
         assert!(matches!(
             reused,
-            Err(ReplayError::StreamReused {
-                found: 3,
-                expected: 4,
-                ..
-            })
+            Err(ReplayError::StreamReused { found: 3, .. })
         ));
-        let twice = replay(&[created("a", 1, 1, 1), created("a", 2, 2, 1)]);
+        let twice = replay(&[topic("a", 1, &[(1, 1)]), topic("a", 2, &[(2, 1)])]);
         assert!(matches!(twice, Err(ReplayError::CreatedTwice { .. })));
-        for count in [0, PARTITIONS_LIMIT + 1, u32::MAX] {
-            let many = replay(&[created("a", 1, 1, count)]);
+        for runs in [
+            &[(1, 0)][..],
+            &[(1, PARTITIONS_LIMIT + 1)],
+            &[(1, u32::MAX)],
+            &[(1, 1), (2, PARTITIONS_LIMIT)],
+            &[(0, 1)],
+            &[],
+        ] {
+            let many = replay(&[topic("a", 1, runs)]);
             assert!(
                 matches!(many, Err(ReplayError::Partitions { .. })),
-                "{count}"
+                "{runs:?}"
             );
         }
         let control = replay(&[vec![200, 0]]);

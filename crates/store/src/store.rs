@@ -5,26 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use pagelog_commit_log::{
-    Appended as InLog, Busy, Entry, Log, LogFailure, LogOptions, Recovery, SyncSide,
-};
-use pagelog_record::{Epoch, Kind, StreamId};
+use pagelog_commit_log::{Busy, Entry, Log, LogFailure, LogOptions, Recovery, SyncSide};
+use pagelog_record::{Epoch, Kind};
 use pagelog_segment::Storage;
 use uuid::Uuid;
 
 use crate::answer::{Mark, Position};
 use crate::clock::now_ms;
-use crate::control::ControlEntry;
+use crate::configs::Configs;
 use crate::core::Core;
-use crate::error::{
-    CreateTopicError, DeleteTopicError, LogError, ProducerIdsExhausted, ReplayError,
-};
-use crate::kept::{Carrier, Keeper, Kept, Paused};
-use crate::partition::{Partition, Past};
+use crate::error::{ProducerIdsExhausted, ReplayError};
+use crate::kept::Kept;
 use crate::producer_ids::ProducerIds;
 use crate::replay::{FoundEntry, PARTITIONS_LIMIT, Replay};
-use crate::topic_name::TopicName;
-use crate::topics::{Topic, Topics};
+use crate::topic_config::{ConfigValues, TopicConfig};
+use crate::topics::Topics;
 
 /// What a store is opened with.
 #[derive(Clone, Debug)]
@@ -38,16 +33,19 @@ pub struct StoreOptions {
     pub producer_expiration: Duration,
     /// How many partitions all topics may have together; at most [`PARTITIONS_LIMIT`].
     pub partitions_max: u32,
+    /// What a topic is kept with where neither it nor the broker's configuration says otherwise.
+    pub topic_defaults: TopicConfig,
 }
 
 impl StoreOptions {
-    /// With these options of the log: settled when durable, producers forgotten after a day, 100,000 partitions.
+    /// With these options of the log: settled when durable, producers forgotten after a day, 100,000 partitions, everything kept.
     pub fn new(log: LogOptions) -> StoreOptions {
         StoreOptions {
             log,
             settles_at: Mark::Durable,
             producer_expiration: Duration::from_secs(24 * 60 * 60),
             partitions_max: 100_000,
+            topic_defaults: TopicConfig::default(),
         }
     }
 }
@@ -66,21 +64,25 @@ pub struct Opened {
 /// Topics, partitions and producers over one log.
 #[derive(Debug)]
 pub struct Store {
-    core: Arc<Core>,
-    topics: ArcSwap<Topics>,
+    pub(crate) core: Arc<Core>,
+    pub(crate) topics: ArcSwap<Topics>,
     /// Taken before any partition's lock.
     changes: Mutex<Changes>,
     producer_ids: ProducerIds,
-    partitions_max: u32,
+    pub(crate) partitions_max: u32,
+    pub(crate) topic_defaults: TopicConfig,
 }
 
-/// What only changes to the set of topics touch.
+/// What only changes to topics and configurations touch.
 #[derive(Debug)]
-struct Changes {
-    streams_given: Kept<u32>,
-    partition_count: u32,
+pub(crate) struct Changes {
+    pub(crate) streams_given: Kept<u32>,
+    pub(crate) partition_count: u32,
     /// Where the entries lie that hold the topics.
-    topics_at: HashMap<Uuid, Position>,
+    pub(crate) topics_at: HashMap<Uuid, Position>,
+    pub(crate) configs: Configs,
+    /// Of topics that set nothing themselves; they share it.
+    pub(crate) plain_config: Arc<TopicConfig>,
 }
 
 impl Store {
@@ -105,9 +107,22 @@ impl Store {
             producer_expiration_ms,
         });
         let (streams_given, topics_at) = (replay.streams_given(), replay.topics_at());
-        let topics = replay.into_topics(&core);
+        let configs = replay.take_configs();
+        let broker = configs.broker();
+        let resolve = |values: &ConfigValues| {
+            Arc::new(TopicConfig::resolve(
+                &options.topic_defaults,
+                &broker,
+                values,
+            ))
+        };
+        let plain_config = resolve(&ConfigValues::new());
+        let topics = replay.into_topics(&core, |values| match values.is_empty() {
+            true => Arc::clone(&plain_config),
+            false => resolve(values),
+        });
         let partition_count = topics
-            .iter()
+            .iter_unordered()
             .map(|topic| topic.partitions().len() as u32)
             .sum();
         let store = Store {
@@ -118,8 +133,11 @@ impl Store {
                 streams_given,
                 partition_count,
                 topics_at,
+                configs,
+                plain_config,
             }),
             partitions_max: options.partitions_max.min(PARTITIONS_LIMIT),
+            topic_defaults: options.topic_defaults.clone(),
         };
         Ok(Opened {
             store: Arc::new(store),
@@ -131,123 +149,6 @@ impl Store {
     /// The topics at this moment; without a lock.
     pub fn topics(&self) -> Arc<Topics> {
         self.topics.load_full()
-    }
-
-    /// Makes a topic. It can be used at once, and stays when [`Topic::created`] is settled: answer nobody before.
-    ///
-    /// # Errors
-    ///
-    /// See [`CreateTopicError`]; nothing has changed.
-    pub fn create_topic(
-        &self,
-        name: &TopicName,
-        partition_count: u32,
-    ) -> Result<Arc<Topic>, CreateTopicError> {
-        let mut changes = self.lock();
-        self.check_new_topic(name, partition_count, &changes)?;
-        let first_stream = changes.streams_given.value;
-        let next_stream = first_stream
-            .checked_add(partition_count)
-            .ok_or(CreateTopicError::StreamsExhausted)?;
-        let id = Uuid::new_v4();
-        let created = self.append_control(&ControlEntry::TopicCreated {
-            id,
-            name: name.clone(),
-            first_stream: StreamId(first_stream),
-            partition_count,
-        })?;
-        changes.streams_given = Kept {
-            value: next_stream,
-            at: created.position,
-        };
-        changes.topics_at.insert(id, created.position);
-        changes.partition_count += partition_count;
-        let topic = Arc::new(Topic {
-            id,
-            name: name.clone(),
-            partitions: (first_stream..next_stream)
-                .map(|stream| self.new_partition(stream))
-                .collect(),
-            created: created.end,
-        });
-        self.change(|topics| topics.insert(Arc::clone(&topic)));
-        Ok(topic)
-    }
-
-    /// Whether [`Store::create_topic`] would be refused for its arguments; changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::create_topic`], but for those of the log.
-    pub fn check_topic(
-        &self,
-        name: &TopicName,
-        partition_count: u32,
-    ) -> Result<(), CreateTopicError> {
-        self.check_new_topic(name, partition_count, &self.lock())
-    }
-
-    fn check_new_topic(
-        &self,
-        name: &TopicName,
-        partition_count: u32,
-        changes: &Changes,
-    ) -> Result<(), CreateTopicError> {
-        if partition_count == 0 {
-            return Err(CreateTopicError::NoPartitions);
-        }
-        if self.topics.load().by_name(name.as_str()).is_some() {
-            return Err(CreateTopicError::Exists { name: name.clone() });
-        }
-        let held = changes.partition_count;
-        if partition_count > self.partitions_max.saturating_sub(held) {
-            return Err(CreateTopicError::TooManyPartitions {
-                asked: partition_count,
-                held,
-                max: self.partitions_max,
-            });
-        }
-        Ok(())
-    }
-
-    fn new_partition(&self, stream: u32) -> Arc<Partition> {
-        let core = Arc::clone(&self.core);
-        let stream = core.log.stream(StreamId(stream));
-        Arc::new(Partition::new(core, stream, Past::default()))
-    }
-
-    /// Deletes a topic: its partitions take nothing more and give nothing more. Answer when the position returned is settled.
-    ///
-    /// # Errors
-    ///
-    /// See [`DeleteTopicError`]; nothing has changed.
-    pub fn delete_topic(&self, id: Uuid) -> Result<Position, DeleteTopicError> {
-        let mut changes = self.lock();
-        let Some(topic) = self.topics.load().by_id(id).cloned() else {
-            return Err(DeleteTopicError::Unknown { id });
-        };
-        let deleted = self.append_control(&ControlEntry::TopicDeleted { id })?;
-        changes.topics_at.remove(&id);
-        changes.partition_count -= topic.partitions().len() as u32;
-        self.change(|topics| {
-            topics.remove(id);
-        });
-        for partition in topic.partitions() {
-            partition.mark_deleted();
-            self.core.log.forget(partition.stream());
-        }
-        Ok(deleted.end)
-    }
-
-    /// The changes' lock is held, so nobody else replaces the table.
-    fn change(&self, change: impl FnOnce(&mut Topics)) {
-        let mut topics = Topics::clone(&self.topics.load());
-        change(&mut topics);
-        self.topics.store(Arc::new(topics));
-    }
-
-    fn append_control(&self, entry: &ControlEntry) -> Result<InLog, LogError> {
-        Ok(self.core.log.append_control(&entry.encode(), now_ms())?)
     }
 
     /// A producer id that was never given before in the life of the log, and never will be again.
@@ -295,24 +196,8 @@ impl Store {
     }
 
     /// A panic under the lock leaves it whole: the table and the counts are changed after everything that can fail.
-    fn lock(&self) -> MutexGuard<'_, Changes> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Changes> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The topics, and how many streams have been given.
-impl Keeper for Store {
-    fn carry(&self, carrier: &mut Carrier<'_>) -> Result<(), Paused> {
-        let mut changes = self.lock();
-        let topics = self.topics.load();
-        for (id, at) in &mut changes.topics_at {
-            if let (true, Some(topic)) = (*at < carrier.until(), topics.by_id(*id)) {
-                *at = carrier.append(&topic.created_entry().encode())?;
-            }
-        }
-        carrier.carry(&mut changes.streams_given, |next| {
-            ControlEntry::StreamsGiven { next: *next }.encode()
-        })
     }
 }
 

@@ -120,8 +120,8 @@ impl Contents {
         let topic = |topic: Listed| TopicContents {
             name: topic.name.to_string(),
             id: topic.id.to_string(),
-            first_stream: topic.streams.start,
-            partitions: topic.streams.end - topic.streams.start,
+            first_stream: topic.streams.first().map_or(0, |run| run.start),
+            partitions: topic.streams.iter().map(|run| run.end - run.start).sum(),
         };
         self.catalog.topics().into_iter().map(topic).collect()
     }
@@ -130,7 +130,7 @@ impl Contents {
     pub(super) fn streams(&self) -> Vec<StreamContents> {
         let mut streams = self.streams.clone();
         for topic in self.catalog.topics() {
-            for (partition, id) in topic.streams.clone().enumerate() {
+            for (partition, id) in topic.streams.iter().cloned().flatten().enumerate() {
                 let stream = streams.entry(id);
                 let stream = stream.or_insert_with(|| StreamContents::empty(id, 0));
                 stream.topic = Some(topic.name.to_string());
@@ -160,23 +160,30 @@ impl StreamContents {
 /// The names of a log's streams.
 #[derive(Default)]
 pub(super) struct StreamNames {
-    topics: Vec<(Range<u32>, String)>,
+    /// Streams that were given together, the partition of the first of them, and their topic.
+    runs: Vec<(Range<u32>, u32, String)>,
 }
 
 impl StreamNames {
     pub(super) fn of(catalog: &Catalog) -> StreamNames {
-        let topics = catalog.topics().into_iter();
-        let topics = topics.map(|topic| (topic.streams, topic.name.to_string()));
-        StreamNames {
-            topics: topics.collect(),
+        let mut runs = Vec::new();
+        for topic in catalog.topics() {
+            let mut partition = 0;
+            for run in topic.streams {
+                let count = run.end - run.start;
+                runs.push((run, partition, topic.name.to_string()));
+                partition += count;
+            }
         }
+        StreamNames { runs }
     }
 
     /// The stream's topic and partition, or that it has none any more.
     pub(super) fn name(&self, stream: u32) -> String {
-        let holds = |(streams, _): &&(Range<u32>, String)| streams.contains(&stream);
-        match self.topics.iter().find(holds) {
-            Some((streams, name)) => format!("{name}, partition {}", stream - streams.start),
+        match self.runs.iter().find(|(run, ..)| run.contains(&stream)) {
+            Some((run, first, name)) => {
+                format!("{name}, partition {}", first + (stream - run.start))
+            }
             None => "of no topic that there is".to_owned(),
         }
     }

@@ -34,6 +34,7 @@ mod tests {
                 Kind::Bytes { least, most } => format!("{} … {}", size(least), size(most)),
                 Kind::Milliseconds { least, most } => format!("{least} … {most} ms"),
                 Kind::Count { least, most } => format!("{least} … {most}"),
+                Kind::Limit { most } => format!("0 … {most}, or -1 for none"),
                 Kind::Choice(words) => words.join(", "),
                 Kind::Boolean | Kind::Path => setting.kind.allowed(),
                 Kind::Listeners => "see [Listeners](#listeners)".to_owned(),

@@ -32,6 +32,11 @@ pub(crate) enum Kind {
         /// The most that is allowed.
         most: u64,
     },
+    /// A number from 0 on, or -1, which means that there is no limit.
+    Limit {
+        /// The most that is allowed, but for no limit.
+        most: u64,
+    },
     /// `true` or `false`.
     Boolean,
     /// One of these words.
@@ -47,6 +52,8 @@ pub(crate) enum Kind {
 pub(crate) enum Value {
     /// Of bytes, milliseconds and counts.
     Number(u64),
+    /// Of limits.
+    Limit(Option<u64>),
     /// Of booleans.
     Boolean(bool),
     /// Of choices and paths.
@@ -62,6 +69,10 @@ impl Kind {
             Kind::Bytes { least, most } => in_range(bytes(text), least, most).map(Value::Number),
             Kind::Milliseconds { least, most } | Kind::Count { least, most } => {
                 in_range(text.parse().ok(), least, most).map(Value::Number)
+            }
+            Kind::Limit { .. } if text == "-1" => Some(Value::Limit(None)),
+            Kind::Limit { most } => {
+                in_range(text.parse().ok(), 0, most).map(|number| Value::Limit(Some(number)))
             }
             Kind::Boolean => text.parse().ok().map(Value::Boolean),
             Kind::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
@@ -83,6 +94,7 @@ impl Kind {
             }
             Kind::Milliseconds { least, most } => format!("milliseconds from {least} to {most}"),
             Kind::Count { least, most } => format!("a number from {least} to {most}"),
+            Kind::Limit { most } => format!("a number from 0 to {most}, or -1 for no limit"),
             Kind::Boolean => "true or false".to_owned(),
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
             Kind::Path => "a path".to_owned(),
@@ -177,6 +189,17 @@ mod tests {
         assert_eq!(size(1 << 30), "1GiB");
         assert_eq!(size(1_048_588), "1048588");
         assert_eq!(size(0), "0");
+    }
+
+    #[test]
+    fn a_limit_may_be_none() {
+        let kind = Kind::Limit { most: 9 };
+        assert_eq!(kind.parse("-1"), Ok(Value::Limit(None)));
+        assert_eq!(kind.parse("0"), Ok(Value::Limit(Some(0))));
+        for text in ["-2", "10", ""] {
+            let error = kind.parse(text).unwrap_err();
+            assert_eq!(error, "allowed is a number from 0 to 9, or -1 for no limit");
+        }
     }
 
     #[test]

@@ -61,6 +61,14 @@ impl Settings {
         }
     }
 
+    /// The value of a limit; `None`: there is none.
+    pub(crate) fn limit(&self, setting: &Setting) -> Option<u64> {
+        match self.value(setting) {
+            Value::Limit(limit) => *limit,
+            other => unreachable!("{} is of another kind: {other:?}", setting.name),
+        }
+    }
+
     /// The value of a boolean.
     pub(crate) fn boolean(&self, setting: &Setting) -> bool {
         match self.value(setting) {

@@ -93,6 +93,18 @@ settings! {
     KAFKA_TIMESTAMP_AFTER_MAX_MS = "kafka.log.message.timestamp.after.max.ms",
         Kind::Milliseconds { least: 0, most: i64::MAX.cast_unsigned() }, "3600000",
         "How far a record's time may lie after the broker's.";
+    KAFKA_LOG_RETENTION_MS = "kafka.log.retention.ms",
+        Kind::Limit { most: i64::MAX.cast_unsigned() }, "604800000",
+        "How long records are kept, for topics that do not say so themselves.";
+    KAFKA_LOG_RETENTION_BYTES = "kafka.log.retention.bytes",
+        Kind::Limit { most: i64::MAX.cast_unsigned() }, "-1",
+        "How many bytes of each partition are kept, for topics that do not say so themselves.";
+    KAFKA_LOG_CLEANUP_POLICY = "kafka.log.cleanup.policy",
+        Kind::Choice(&["delete", "compact", "compact,delete"]), "delete",
+        "What becomes of old records, for topics that do not say so themselves.";
+    KAFKA_LOG_MESSAGE_TIMESTAMP_TYPE = "kafka.log.message.timestamp.type",
+        Kind::Choice(&["CreateTime", "LogAppendTime"]), "CreateTime",
+        "Whose time a record has, for topics that do not say so themselves.";
     KAFKA_PRODUCER_ID_EXPIRATION_MS = "kafka.producer.id.expiration.ms",
         Kind::Milliseconds { least: 1000, most: 365 * DAY_MS }, "86400000",
         "A producer that has sent nothing to a partition for so long is forgotten there.";
