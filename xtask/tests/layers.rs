@@ -21,8 +21,11 @@ const LAYERS: &[(&str, u8)] = &[
     ("pagelog-broker", 5),
 ];
 
-/// The one dependency inside a layer.
-const WITHIN_A_LAYER: &[(&str, &str)] = &[("pagelog-commit-log", "pagelog-segment")];
+/// The dependencies inside a layer.
+const WITHIN_A_LAYER: &[(&str, &str)] = &[
+    ("pagelog-commit-log", "pagelog-segment"),
+    ("pagelog-segment", "pagelog-page-cache"),
+];
 
 /// Programs and support for tests: they may use any crate, and no crate builds upon them.
 const TOOLS: &[&str] = &[

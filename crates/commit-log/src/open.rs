@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagelog_record::{Epoch, Header, Kind, Seed, StreamId};
-use pagelog_segment::{NextError, Position, Segment, Segments, Storage};
+use pagelog_segment::{NextError, Position, Segment, Segments, SegmentsOptions, Storage};
 
 use crate::control::Control;
 use crate::cut;
@@ -52,7 +52,7 @@ impl Log {
         options.check()?;
         cut::check_finished(&*storage)?;
         let meta = Meta::open_or_create(&*storage)?;
-        let segments = Segments::open(storage, options.segment_size)?;
+        let segments = Segments::open(storage, SegmentsOptions::of_size(options.segment_size))?;
         let replayer = Replayer::over(&meta, segments.snapshot().to_vec());
         let (mut streams, mut epochs) = (HashMap::new(), Epochs::default());
         let recovery = replayer.replay(&mut |entry| {

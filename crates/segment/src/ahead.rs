@@ -1,7 +1,8 @@
 //! Allocation ahead of need: a thread that keeps the next segments ready.
 //!
 //! ```text
-//! create NAME.new: blocks, size, sync → rename to NAME → sync directory → ready → taken
+//! create NAME.new: blocks, size, sync ─┬→ rename to NAME → sync directory → ready → taken
+//!        a spare: OTHER.old, as it is ─┘
 //! ```
 //!
 //! So a file under a segment's name is complete always, also after a power loss between any two
@@ -13,6 +14,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::aside::Aside;
+use crate::spares::Spare;
 use crate::{Position, Segment, Storage, file_name, name};
 
 /// Segments that are kept ready: the next one, and the one after for when a burst fills the next
@@ -60,6 +63,7 @@ struct State {
 struct Allocator {
     shared: Arc<Shared>,
     storage: Arc<dyn Storage>,
+    aside: Arc<Aside>,
     segment_size: u64,
     /// The base of the segment to be made next.
     next: Position,
@@ -70,6 +74,7 @@ impl Ahead {
     /// next one to be made begins at `next`.
     pub(crate) fn start(
         storage: Arc<dyn Storage>,
+        aside: Arc<Aside>,
         segment_size: u64,
         ready: VecDeque<Arc<Segment>>,
         next: Position,
@@ -85,6 +90,7 @@ impl Ahead {
         let allocator = Allocator {
             shared: Arc::clone(&shared),
             storage,
+            aside,
             segment_size,
             next,
         };
@@ -212,6 +218,33 @@ impl Allocator {
     }
 
     fn make_next(&self) -> io::Result<Arc<Segment>> {
+        match self.aside.take_spare().and_then(|spare| self.reuse(spare)) {
+            Some(segment) => Ok(segment),
+            None => self.make_new(),
+        }
+    }
+
+    /// `None`: it could not be; the next try is with a new file.
+    fn reuse(&self, spare: Spare) -> Option<Arc<Segment>> {
+        let name = file_name(self.next);
+        let renamed = || {
+            let segment = Segment::recycled(self.next, Arc::clone(&spare.file))?;
+            self.storage.rename(&spare.name, &name)?;
+            self.storage.sync_directory()?;
+            Ok::<_, io::Error>(Arc::new(segment))
+        };
+        match renamed() {
+            Ok(segment) => Some(segment),
+            Err(error) => {
+                let file = &spare.name;
+                tracing::warn!(file, %error, "a deleted segment's file could not be used again");
+                self.aside.give_back(spare);
+                None
+            }
+        }
+    }
+
+    fn make_new(&self) -> io::Result<Arc<Segment>> {
         let new_name = name::new_file_name(self.next);
         let made = self.make(&new_name);
         if made.is_err() {

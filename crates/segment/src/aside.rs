@@ -1,7 +1,9 @@
-//! Segments that have left the run: kept aside until nobody refers to them, then deleted bit by bit.
+//! Segments that have left the run: kept aside until nobody refers to them, then made ready to be used again, or deleted
+//! bit by bit.
 //!
 //! ```text
-//! NAME → rename to NAME.old → sync directory → out of the run → last reference goes → shorten, shorten, … → remove
+//! NAME → rename to NAME.old → sync directory → out of the run → last reference goes ─┬→ no page in memory → spare
+//!                                                                                    └→ shorten, shorten, … → remove
 //! ```
 //!
 //! So a segment leaves the run on the disk before it does in memory, and what a power loss interrupts is found under the
@@ -12,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::spares::{Spare, Spares};
 use crate::{Segment, Storage, StorageFile};
 
 /// How much of a file is given back at once. A whole multiple of the largest folio of the page cache (2 MiB on most
@@ -24,6 +27,10 @@ const DELETE_PAUSE: Duration = Duration::from_millis(10);
 /// How often it is looked whether the last reference to a segment is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How often the kernel is asked to let go of a file's pages, [`LOOK_EVERY`], before it is deleted instead of used again.
+/// A peer that reads slowly may hold pages for long.
+const LET_GO_TRIES: u32 = 100;
+
 /// How long to wait after a failure before the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -31,6 +38,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Aside {
     shared: Arc<Shared>,
+    spares: Arc<Spares>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -53,46 +61,103 @@ struct State {
 #[derive(Debug)]
 struct Leaving {
     name: String,
-    /// The segment it was; `None`: found at the open, so that this process has never handed it out.
-    segment: Option<Arc<Segment>>,
+    what: What,
+    /// How often the kernel has not let go of its pages.
+    tries: u32,
     /// Whether a failure has been told.
     told: bool,
+}
+
+#[derive(Debug)]
+enum What {
+    /// The segment that it was; somebody may refer to it.
+    Segment(Arc<Segment>),
+    /// Nobody does any more, but sockets.
+    File(Arc<dyn StorageFile>),
+    /// Left by an earlier process, and not opened yet.
+    Found,
+}
+
+/// How a try to get a file out of the way went.
+enum Outcome {
+    Done,
+    /// The kernel still holds pages of it.
+    Resident,
+    /// Stopped before it was deleted in full.
+    Stopped,
 }
 
 /// What the thread works on.
 struct Worker {
     shared: Arc<Shared>,
     storage: Arc<dyn Storage>,
+    spares: Arc<Spares>,
 }
 
 impl Aside {
     /// Starts the thread, which begins with the files `found`.
-    pub(crate) fn start(storage: Arc<dyn Storage>, found: Vec<String>) -> io::Result<Aside> {
+    pub(crate) fn start(
+        storage: Arc<dyn Storage>,
+        spares: Spares,
+        found: Vec<String>,
+    ) -> io::Result<Aside> {
+        let spares = Arc::new(spares);
         let shared = Arc::<Shared>::default();
-        shared.lock().leaving = found.into_iter().map(Leaving::found).collect();
+        let found = found
+            .into_iter()
+            .map(|name| Leaving::new(name, What::Found));
+        shared.lock().leaving = found.collect();
         let worker = Worker {
             shared: Arc::clone(&shared),
             storage,
+            spares: Arc::clone(&spares),
         };
         let thread = thread::Builder::new()
             .name("segment-deleter".to_owned())
             .spawn(move || worker.run())?;
         Ok(Aside {
             shared,
+            spares,
             thread: Some(thread),
         })
     }
 
     /// Takes over a segment whose file has the second name already.
     pub(crate) fn put(&self, name: String, segment: Arc<Segment>) {
-        self.shared.lock().leaving.push(Leaving {
-            segment: Some(segment),
-            ..Leaving::found(name)
+        self.push(Leaving::new(name, What::Segment(segment)));
+    }
+
+    /// A file to be used again: the kernel has no page of it in memory.
+    pub(crate) fn take_spare(&self) -> Option<Spare> {
+        while let Some(spare) = self.spares.take() {
+            // Somebody may have read the file meanwhile, and sent what he read.
+            match spare.file.let_go() {
+                Ok(0) => return Some(spare),
+                _ => self.give_back(spare),
+            }
+        }
+        None
+    }
+
+    /// Takes a file back that could not be used again; it is deleted.
+    pub(crate) fn give_back(&self, spare: Spare) {
+        self.push(Leaving {
+            tries: LET_GO_TRIES,
+            ..Leaving::new(spare.name, What::File(spare.file))
         });
+    }
+
+    /// How many files wait to be used again.
+    pub(crate) fn spares(&self) -> usize {
+        self.spares.count()
+    }
+
+    fn push(&self, leaving: Leaving) {
+        self.shared.lock().leaving.push(leaving);
         self.shared.changed.notify_all();
     }
 
-    /// How many files have left the run and are not deleted yet.
+    /// How many files have left the run and are neither deleted nor spare yet.
     pub(crate) fn count(&self) -> usize {
         let state = self.shared.lock();
         state.leaving.len() + state.busy
@@ -111,19 +176,33 @@ impl Drop for Aside {
 }
 
 impl Leaving {
-    fn found(name: String) -> Leaving {
+    fn new(name: String, what: What) -> Leaving {
         Leaving {
             name,
-            segment: None,
+            what,
+            tries: 0,
             told: false,
         }
     }
 
     /// Nobody refers to it but this; and nobody can who does not already.
     fn is_unreferenced(&self) -> bool {
-        self.segment
-            .as_ref()
-            .is_none_or(|segment| segment.is_unreferenced())
+        match &self.what {
+            What::Segment(segment) => segment.is_unreferenced(),
+            What::File(_) | What::Found => true,
+        }
+    }
+
+    /// The file alone, nothing of it mapped by this process any more.
+    fn unmap(&mut self, storage: &dyn Storage) -> io::Result<Arc<dyn StorageFile>> {
+        let file = match &self.what {
+            What::Segment(segment) => Arc::clone(segment.file()),
+            What::File(file) => Arc::clone(file),
+            What::Found => storage.open(&self.name)?,
+        };
+        // The last reference to the segment goes here, and with it its mappings.
+        self.what = What::File(Arc::clone(&file));
+        Ok(file)
     }
 }
 
@@ -168,31 +247,57 @@ impl Worker {
         while self.shared.wait_leaving() {
             let pause = match self.shared.take() {
                 None => LOOK_EVERY,
-                Some(leaving) => match self.delete(&leaving) {
-                    Ok(()) => {
-                        self.shared.done(None);
-                        continue;
-                    }
-                    Err(error) => self.failed(leaving, &error),
-                },
+                Some(leaving) => self.work_on(leaving),
             };
-            if !self.shared.pause(pause) {
+            if !pause.is_zero() && !self.shared.pause(pause) {
                 return;
             }
         }
     }
 
-    /// Deletes what nobody refers to. At the stop the rest is left to the next open.
-    fn delete(&self, leaving: &Leaving) -> io::Result<()> {
-        let file = match &leaving.segment {
-            Some(segment) => Arc::clone(segment.file()),
-            None => self.storage.open(&leaving.name)?,
-        };
-        if self.shorten(&*file)? {
-            self.storage.remove(&leaving.name)?;
-            tracing::debug!(file = leaving.name, "deleted");
+    /// Answers how long to wait before the next one.
+    fn work_on(&self, mut leaving: Leaving) -> Duration {
+        match self.dispose(&mut leaving) {
+            Ok(Outcome::Done) => {
+                self.shared.done(None);
+                Duration::ZERO
+            }
+            Ok(Outcome::Resident) => {
+                leaving.tries += 1;
+                self.shared.done(Some(leaving));
+                LOOK_EVERY
+            }
+            Ok(Outcome::Stopped) => {
+                self.shared.done(Some(leaving));
+                Duration::ZERO
+            }
+            Err(error) => self.failed(leaving, &error),
         }
-        Ok(())
+    }
+
+    /// Keeps as a spare or deletes what nobody refers to. At the stop the rest is left to the next open.
+    fn dispose(&self, leaving: &mut Leaving) -> io::Result<Outcome> {
+        let file = leaving.unmap(&*self.storage)?;
+        if leaving.tries < LET_GO_TRIES && self.spares.wants(file.size()?) {
+            match file.let_go() {
+                Ok(0) => {
+                    let name = leaving.name.clone();
+                    self.spares.put(Spare { name, file });
+                    return Ok(Outcome::Done);
+                }
+                Ok(_) => return Ok(Outcome::Resident),
+                Err(error) => {
+                    let file = &leaving.name;
+                    tracing::info!(file, %error, "it is not known who still sends a deleted segment, so its file is not used again");
+                }
+            }
+        }
+        if !self.shorten(&*file)? {
+            return Ok(Outcome::Stopped);
+        }
+        self.storage.remove(&leaving.name)?;
+        tracing::debug!(file = leaving.name, "deleted");
+        Ok(Outcome::Done)
     }
 
     /// False: stopped before there was nothing left.

@@ -5,7 +5,10 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use pagelog_os::cache::CountError;
 use pagelog_os::{Advice, MappedFile, Mapping, file};
+
+use pagelog_page_cache::{LetGo, let_go_all};
 
 use crate::StorageFile;
 
@@ -50,6 +53,15 @@ impl StorageFile for DiskFile {
 
     fn data_end(&self) -> io::Result<u64> {
         file::data_end(&self.file)
+    }
+
+    fn let_go(&self) -> io::Result<u64> {
+        match let_go_all(&self.file, 0..self.size()?, 1) {
+            Ok(LetGo::Gone) => Ok(0),
+            Ok(LetGo::Left(pages)) => Ok(pages),
+            Err(CountError::Io(error)) => Err(error),
+            Err(error) => Err(io::Error::new(io::ErrorKind::Unsupported, error)),
+        }
     }
 
     fn shorten(&self, size: u64) -> io::Result<()> {

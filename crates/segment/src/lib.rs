@@ -13,12 +13,12 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use pagelog_segment::{Directory, Position, Segments};
+//! use pagelog_segment::{Directory, Position, Segments, SegmentsOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let place = tempfile::tempdir()?;
 //! let directory = Arc::new(Directory::open(place.path().join("data"))?);
-//! let segments = Segments::open(directory, 1 << 20)?;
+//! let segments = Segments::open(directory, SegmentsOptions::of_size(1 << 20))?;
 //!
 //! // The directory is new: the first segment begins at position 0.
 //! segments.start_ahead(Position(0))?;
@@ -41,16 +41,19 @@ mod aside;
 mod directory;
 mod disk_file;
 mod name;
+mod options;
 mod position;
 mod read_only;
 mod run;
 mod segment;
 mod segments;
+mod spares;
 mod storage;
 
 pub use ahead::NextError;
 pub use directory::{Directory, DirectoryError, LOCK_NAME};
 pub use name::{base_of, file_name, new_file_name, old_file_name};
+pub use options::SegmentsOptions;
 pub use position::Position;
 pub use read_only::{Holder, ReadOnlyDirectory};
 pub use run::{Broken, OpenError, Run, open_segment};

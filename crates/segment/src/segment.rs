@@ -17,6 +17,7 @@ pub struct Segment {
     file: Arc<dyn StorageFile>,
     view: Arc<MappedFile>,
     append: OnceLock<Mapping>,
+    recycled: bool,
 }
 
 impl Segment {
@@ -34,7 +35,23 @@ impl Segment {
             file,
             view,
             append: OnceLock::new(),
+            recycled: false,
         })
+    }
+
+    /// In a file that has been another segment before.
+    pub(crate) fn recycled(base: Position, file: Arc<dyn StorageFile>) -> io::Result<Segment> {
+        Ok(Segment {
+            recycled: true,
+            ..Segment::new(base, file)?
+        })
+    }
+
+    /// Whether this process has made it of the file of a deleted segment: it holds that one's bytes until they are
+    /// written over.
+    #[must_use]
+    pub fn is_recycled(&self) -> bool {
+        self.recycled
     }
 
     /// The position of the first byte.

@@ -9,20 +9,24 @@ use arc_swap::ArcSwap;
 
 use crate::ahead::Ahead;
 use crate::aside::Aside;
-use crate::{NextError, OpenError, Position, Segment, Storage, file_name, old_file_name, run};
+use crate::spares::Spares;
+use crate::{
+    NextError, OpenError, Position, Segment, SegmentsOptions, Storage, file_name, old_file_name,
+    run,
+};
 
 /// The segments of a log, one behind the other without a gap.
 ///
 /// Readers take a snapshot and never wait. Two threads of its own, once [`Segments::start_ahead`] was called:
-/// `segment-allocator` keeps the next two files ready, `segment-deleter` deletes those that have left the run. Dropping
-/// this value stops both.
+/// `segment-allocator` keeps the next two files ready, `segment-deleter` makes those that have left the run ready to be used
+/// again, or deletes them. Dropping this value stops both.
 #[derive(Debug)]
 pub struct Segments {
     storage: Arc<dyn Storage>,
-    segment_size: u64,
+    options: SegmentsOptions,
     run: ArcSwap<Vec<Arc<Segment>>>,
     ahead: OnceLock<Ahead>,
-    aside: OnceLock<Aside>,
+    aside: OnceLock<Arc<Aside>>,
     /// Held while the oldest segment is removed: one after the other.
     removing: Mutex<()>,
     /// What had left the run when it was opened.
@@ -55,8 +59,7 @@ pub enum RemoveError {
 }
 
 impl Segments {
-    /// Opens every segment that `storage` holds; a new one holds none. Segments that are made later
-    /// have `segment_size` bytes; those that exist keep the size they have.
+    /// Opens every segment that `storage` holds; a new one holds none.
     ///
     /// Files that an earlier process did not complete are removed, and the directory is synced. Files that have left the
     /// run are deleted once [`Segments::start_ahead`] was called.
@@ -67,14 +70,17 @@ impl Segments {
     ///
     /// # Panics
     ///
-    /// When `segment_size` is 0.
-    pub fn open(storage: Arc<dyn Storage>, segment_size: u64) -> Result<Segments, OpenError> {
-        assert!(segment_size > 0, "segments of no bytes");
+    /// When the segment size is 0.
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        options: SegmentsOptions,
+    ) -> Result<Segments, OpenError> {
+        assert!(options.segment_size > 0, "segments of no bytes");
         let run::Found { run, old } = run::open(&*storage)?;
         let run = ArcSwap::from_pointee(run);
         Ok(Segments {
             storage,
-            segment_size,
+            options,
             run,
             ahead: OnceLock::new(),
             aside: OnceLock::new(),
@@ -139,8 +145,19 @@ impl Segments {
         let ready = VecDeque::from(ready.to_vec());
         self.run.store(Arc::new(kept.to_vec()));
         let found = std::mem::take(&mut *lock(&self.found_old));
-        let aside = Aside::start(Arc::clone(&self.storage), found)?;
-        let ahead = Ahead::start(Arc::clone(&self.storage), self.segment_size, ready, next)?;
+        let SegmentsOptions {
+            segment_size,
+            spares_max,
+        } = self.options;
+        let spares = Spares::new(segment_size, spares_max);
+        let aside = Arc::new(Aside::start(Arc::clone(&self.storage), spares, found)?);
+        let ahead = Ahead::start(
+            Arc::clone(&self.storage),
+            Arc::clone(&aside),
+            segment_size,
+            ready,
+            next,
+        )?;
         let second = (
             self.ahead.set(ahead).is_err(),
             self.aside.set(aside).is_err(),
@@ -170,7 +187,8 @@ impl Segments {
 
     /// Takes the oldest segment, which begins at `base`, out of the run: its bytes are none of the log's any more, also
     /// after a power loss. Whoever holds a reference to it (a snapshot, a [`Segment::view`] that is being sent) goes on
-    /// reading. When the last one goes, the file is deleted, a bit at a time, on the thread `segment-deleter`.
+    /// reading. When the last one goes, the file is kept to be used again once the kernel holds no page of it, or deleted, a
+    /// bit at a time, on the thread `segment-deleter`.
     ///
     /// Waits for the storage twice: it renames the file and syncs the directory. A crash before the end leaves the segment
     /// in the run or out of it, and never a gap.
@@ -194,10 +212,16 @@ impl Segments {
         Ok(())
     }
 
-    /// How many files have left the run and are not deleted yet.
+    /// How many files have left the run and are neither deleted nor kept as spares yet.
     #[must_use]
     pub fn leaving(&self) -> usize {
-        self.aside.get().map_or(0, Aside::count)
+        self.aside.get().map_or(0, |aside| aside.count())
+    }
+
+    /// How many files are kept to be used again.
+    #[must_use]
+    pub fn spares(&self) -> usize {
+        self.aside.get().map_or(0, |aside| aside.spares())
     }
 
     fn rename_old(&self, base: Position) -> Result<(), RemoveError> {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faulty::Faulty;
-use pagelog_segment::{Directory, NextError, Position, Segment, Segments, Storage, base_of};
+use pagelog_segment::{
+    Directory, NextError, Position, Segment, Segments, SegmentsOptions, Storage, base_of,
+};
 
 const SIZE: u64 = 8_192;
 /// Longer than any wait in a test that goes well.
@@ -26,7 +28,11 @@ fn next(segments: &Segments) -> Arc<Segment> {
 #[test]
 fn before_the_start_nothing_is_ready() {
     let place = tempfile::tempdir().unwrap();
-    let segments = Segments::open(Arc::new(directory(place.path())), SIZE).unwrap();
+    let segments = Segments::open(
+        Arc::new(directory(place.path())),
+        SegmentsOptions::of_size(SIZE),
+    )
+    .unwrap();
     assert!(matches!(segments.take_next(), Err(NextError::NotReady)));
     assert!(matches!(segments.wait_next(LONG), Err(NextError::NotReady)));
 }
@@ -34,7 +40,11 @@ fn before_the_start_nothing_is_ready() {
 #[test]
 fn segments_follow_one_another_and_are_complete() {
     let place = tempfile::tempdir().unwrap();
-    let segments = Segments::open(Arc::new(directory(place.path())), SIZE).unwrap();
+    let segments = Segments::open(
+        Arc::new(directory(place.path())),
+        SegmentsOptions::of_size(SIZE),
+    )
+    .unwrap();
     segments.start_ahead(Position(0)).unwrap();
     for index in 0..5 {
         let segment = next(&segments);
@@ -60,13 +70,21 @@ fn segments_follow_one_another_and_are_complete() {
 fn segments_made_ahead_by_an_earlier_life_are_taken_first() {
     let place = tempfile::tempdir().unwrap();
     {
-        let segments = Segments::open(Arc::new(directory(place.path())), SIZE).unwrap();
+        let segments = Segments::open(
+            Arc::new(directory(place.path())),
+            SegmentsOptions::of_size(SIZE),
+        )
+        .unwrap();
         segments.start_ahead(Position(0)).unwrap();
         for _ in 0..4 {
             next(&segments);
         }
     }
-    let segments = Segments::open(Arc::new(directory(place.path())), 2 * SIZE).unwrap();
+    let segments = Segments::open(
+        Arc::new(directory(place.path())),
+        SegmentsOptions::of_size(2 * SIZE),
+    )
+    .unwrap();
     let found = segments.snapshot();
     assert!(found.len() >= 4);
     // The tail lies in the second one.
@@ -87,7 +105,7 @@ fn a_start_in_the_middle_of_a_segment_panics() {
     storage
         .create(&pagelog_segment::file_name(Position(0)), SIZE)
         .unwrap();
-    let segments = Segments::open(Arc::new(storage), SIZE).unwrap();
+    let segments = Segments::open(Arc::new(storage), SegmentsOptions::of_size(SIZE)).unwrap();
     let _ = segments.start_ahead(Position(5));
 }
 
@@ -95,7 +113,11 @@ fn a_start_in_the_middle_of_a_segment_panics() {
 fn a_full_disk_is_told_and_recovered_from() {
     let place = tempfile::tempdir().unwrap();
     let storage = Faulty::new(directory(place.path()), usize::MAX);
-    let segments = Segments::open(Arc::<Faulty>::clone(&storage), SIZE).unwrap();
+    let segments = Segments::open(
+        Arc::<Faulty>::clone(&storage),
+        SegmentsOptions::of_size(SIZE),
+    )
+    .unwrap();
     storage.allow(0);
     segments.start_ahead(Position(0)).unwrap();
 
@@ -120,7 +142,11 @@ fn a_crash_between_any_two_steps_leaves_whole_segments_only() {
     for allowed in 1..12 {
         let place = tempfile::tempdir().unwrap();
         let storage = Faulty::new(directory(place.path()), allowed);
-        let segments = Segments::open(Arc::<Faulty>::clone(&storage), SIZE).unwrap();
+        let segments = Segments::open(
+            Arc::<Faulty>::clone(&storage),
+            SegmentsOptions::of_size(SIZE),
+        )
+        .unwrap();
         segments.start_ahead(Position(0)).unwrap();
         while storage.refused() == 0 {
             let _ = segments.take_next();
@@ -139,7 +165,7 @@ fn a_crash_between_any_two_steps_leaves_whole_segments_only() {
             let size = storage.open(name).unwrap().size().unwrap();
             assert_eq!(size, SIZE, "{name} after {allowed} changes");
         }
-        let segments = Segments::open(Arc::new(storage), SIZE).unwrap();
+        let segments = Segments::open(Arc::new(storage), SegmentsOptions::of_size(SIZE)).unwrap();
         let end = segments
             .snapshot()
             .last()
@@ -153,7 +179,11 @@ fn a_crash_between_any_two_steps_leaves_whole_segments_only() {
 fn the_end_of_the_run_ends_the_thread_while_it_waits_to_retry() {
     let place = tempfile::tempdir().unwrap();
     let storage = Faulty::new(directory(place.path()), 1);
-    let segments = Segments::open(Arc::<Faulty>::clone(&storage), SIZE).unwrap();
+    let segments = Segments::open(
+        Arc::<Faulty>::clone(&storage),
+        SegmentsOptions::of_size(SIZE),
+    )
+    .unwrap();
     segments.start_ahead(Position(0)).unwrap();
     segments.wait_next(LONG).unwrap_err();
     drop(segments);

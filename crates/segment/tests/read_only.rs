@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use pagelog_segment::{
     Directory, DirectoryError, Holder, OpenError, Position, ReadOnlyDirectory, Run, Segments,
-    Storage, file_name,
+    SegmentsOptions, Storage, file_name,
 };
 
 /// A directory with two segments and one made ahead at least, not held any more.
 fn sample() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
-    let segments = Segments::open(Arc::new(Directory::open(place.path()).unwrap()), 4096).unwrap();
+    let segments = Segments::open(
+        Arc::new(Directory::open(place.path()).unwrap()),
+        SegmentsOptions::of_size(4096),
+    )
+    .unwrap();
     segments.start_ahead(Position(0)).unwrap();
     for number in 0..2_u8 {
         segments.wait_next(Duration::from_secs(60)).unwrap();

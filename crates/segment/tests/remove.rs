@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagelog_segment::{
-    Directory, Position, RemoveError, Segments, Storage, base_of, file_name, old_file_name,
+    Directory, Position, RemoveError, Segments, SegmentsOptions, Storage, base_of, file_name,
+    old_file_name,
 };
 
 mod faulty;
@@ -17,7 +18,7 @@ const SIZE: u64 = 8_192;
 const LONG: Duration = Duration::from_secs(120);
 
 fn with_segments(storage: Arc<dyn Storage>, count: u64) -> Segments {
-    let segments = Segments::open(storage, SIZE).unwrap();
+    let segments = Segments::open(storage, SegmentsOptions::of_size(SIZE)).unwrap();
     let taken = segments
         .snapshot()
         .last()
@@ -79,7 +80,7 @@ fn the_oldest_leaves_and_its_file_goes_with_the_last_reference() {
 #[test]
 fn only_the_oldest_of_several_leaves() {
     let place = tempfile::tempdir().unwrap();
-    let segments = Segments::open(open(place.path()), SIZE).unwrap();
+    let segments = Segments::open(open(place.path()), SegmentsOptions::of_size(SIZE)).unwrap();
     let refused = segments.remove_front(Position(0)).unwrap_err();
     assert!(matches!(refused, RemoveError::NotStarted));
     drop(segments);
@@ -106,7 +107,11 @@ fn the_next_open_begins_behind_and_deletes_what_was_left() {
     drop(held);
     let storage = open(place.path());
     assert!(names(&*storage).contains(&old_file_name(Position(0))));
-    let segments = Segments::open(Arc::<Directory>::clone(&storage), SIZE).unwrap();
+    let segments = Segments::open(
+        Arc::<Directory>::clone(&storage),
+        SegmentsOptions::of_size(SIZE),
+    )
+    .unwrap();
     let run = segments.snapshot();
     assert_eq!(run[0].base(), Position(SIZE));
     segments.start_ahead(run[1].end()).unwrap();
@@ -178,7 +183,7 @@ fn a_crash_between_any_two_steps_leaves_a_run_without_a_gap() {
         let storage = open(place.path());
         let bases = names(&*storage);
         let first = bases.iter().find_map(|name| base_of(name)).unwrap();
-        let segments = Segments::open(storage, SIZE).unwrap();
+        let segments = Segments::open(storage, SegmentsOptions::of_size(SIZE)).unwrap();
         let begin = segments.snapshot()[0].base();
         assert_eq!(begin, first);
         assert!(

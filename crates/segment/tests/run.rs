@@ -4,10 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use pagelog_segment::{Directory, OpenError, Position, Segments, file_name};
+use pagelog_segment::{Directory, OpenError, Position, Segments, SegmentsOptions, file_name};
 
 fn open(place: &Path) -> Result<Segments, OpenError> {
-    Segments::open(Arc::new(Directory::open(place).unwrap()), 4_096)
+    Segments::open(
+        Arc::new(Directory::open(place).unwrap()),
+        SegmentsOptions::of_size(4_096),
+    )
 }
 
 /// A directory with files of these bases and sizes.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagelog_segment::{Directory, Position, Segments};
+use pagelog_segment::{Directory, Position, Segments, SegmentsOptions};
 use proptest::prelude::*;
 
 /// No multiple of a page or of a word.
@@ -37,7 +37,7 @@ struct Tested {
 impl Tested {
     fn open(place: &Path, model: Vec<u8>) -> Tested {
         let directory = Directory::open(place).unwrap();
-        let segments = Segments::open(Arc::new(directory), SIZE).unwrap();
+        let segments = Segments::open(Arc::new(directory), SegmentsOptions::of_size(SIZE)).unwrap();
         let tail_end = (model.len() as u64).next_multiple_of(SIZE);
         segments.start_ahead(Position(tail_end)).unwrap();
         Tested { segments, model }

@@ -145,6 +145,10 @@ impl StorageFile for CountingFile {
         self.file.data_end()
     }
 
+    fn let_go(&self) -> io::Result<u64> {
+        self.file.let_go()
+    }
+
     fn shorten(&self, size: u64) -> io::Result<()> {
         self.file.shorten(size)
     }

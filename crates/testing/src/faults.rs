@@ -30,6 +30,8 @@ pub enum Operation {
     Write,
     /// `StorageFile::sync_data`.
     Sync,
+    /// `StorageFile::let_go`.
+    LetGo,
     /// `StorageFile::shorten`.
     Shorten,
     /// `StorageFile::view` and `map_for_append`.
@@ -78,6 +80,7 @@ pub(crate) struct Faults {
     bad_ranges: BTreeMap<FileNumber, Vec<Range<u64>>>,
     pub(crate) short_write_size_max: Option<usize>,
     pub(crate) mute_syncs: bool,
+    pub(crate) pages_held: u64,
 }
 
 impl Faults {

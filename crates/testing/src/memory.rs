@@ -145,6 +145,11 @@ impl MemoryStorage {
         self.shared.lock().faults.mute_syncs = true;
     }
 
+    /// From now on so many pages of each file are held by somebody and cannot be let go.
+    pub fn hold_pages(&self, pages: u64) {
+        self.shared.lock().faults.pages_held = pages;
+    }
+
     /// Takes all faults back. Pages that a failed sync marked clean stay so.
     pub fn clear_faults(&self) {
         self.shared.lock().faults = Faults::default();
@@ -397,6 +402,13 @@ impl StorageFile for MemoryFile {
 
     fn data_end(&self) -> io::Result<u64> {
         file::data_end(&self.file)
+    }
+
+    fn let_go(&self) -> io::Result<u64> {
+        self.sync_data()?;
+        let mut state = self.shared.lock();
+        state.begin(Operation::LetGo)?;
+        Ok(state.faults.pages_held)
     }
 
     /// The new size is on the device at once.

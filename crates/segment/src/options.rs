@@ -1,0 +1,21 @@
+//! What a run of segments is opened with.
+
+/// What [`crate::Segments`] is opened with.
+#[derive(Debug, Clone)]
+pub struct SegmentsOptions {
+    /// The size of segments that are made, in bytes; those that exist keep the size they have.
+    pub segment_size: u64,
+    /// How many files of deleted segments are kept to be used again, beside those that are ready; 0: none.
+    pub spares_max: usize,
+}
+
+impl SegmentsOptions {
+    /// Segments of `segment_size` bytes, each in a new file.
+    #[must_use]
+    pub fn of_size(segment_size: u64) -> SegmentsOptions {
+        SegmentsOptions {
+            segment_size,
+            spares_max: 0,
+        }
+    }
+}
