@@ -31,6 +31,7 @@ const REQUEST_SIZE_MAX: usize = 4 << 20;
 /// Connections that fill a topic of one partition.
 const FILL_CONNECTIONS: usize = 64;
 const SENDFILE: &str = "sendfile";
+const UNPACED: &str = "sendfile, unpaced";
 const GATHER: &str = "gathered send";
 const KAFKA: &str = "Kafka";
 /// How long the peer's compiler is given with each shape before the rounds.
@@ -85,7 +86,11 @@ fn one_shape(
     let pagelog = settings.pagelog(Flush::Sync)?;
     let file = bare_file(&settings.directory, shape)?;
     let bare = |path: &str| bare_server(settings, path, &file.path, shape);
-    let (sendfile, gather) = (bare("sendfile")?, bare("gather")?);
+    let bare_servers = [
+        (SENDFILE, bare("sendfile")?),
+        (UNPACED, bare("unpaced")?),
+        (GATHER, bare("gather")?),
+    ];
     let own_script = prepare(pagelog.address, &topic, shape)?;
     let bare_script = bare_exchanges(shape)?;
     let peer_script = kafka
@@ -96,21 +101,16 @@ fn one_shape(
         let contender = |name, address, script: &[Exchange], id| {
             contender(settings, name, address, script, receive, id)
         };
-        let mut contenders = vec![
-            contender(PAGELOG, pagelog.address, &own_script, pagelog.server.id())?,
-            contender(
-                SENDFILE,
-                process::address(&sendfile.ready)?,
-                &bare_script,
-                sendfile.id(),
-            )?,
-            contender(
-                GATHER,
-                process::address(&gather.ready)?,
-                &bare_script,
-                gather.id(),
-            )?,
-        ];
+        let mut contenders = vec![contender(
+            PAGELOG,
+            pagelog.address,
+            &own_script,
+            pagelog.server.id(),
+        )?];
+        for (name, server) in &bare_servers {
+            let address = process::address(&server.ready)?;
+            contenders.push(contender(name, address, &bare_script, server.id())?);
+        }
         if let (Some(kafka), Some(script)) = (kafka, &peer_script) {
             warm_up(kafka.address, script, receive)?;
             contenders.push(contender(KAFKA, kafka.address, script, kafka.id())?);
@@ -333,7 +333,7 @@ fn rows(case: &str, shape: &Shape, rounds: &Rounds) -> Result<Vec<Figure>> {
     let aim = (shape.batch_size >= 1 << 20).then_some(Aim::RatioAtLeast(0.9));
     let mut figures = Vec::new();
     for metric in [SPEED, COST] {
-        for limit in [SENDFILE, GATHER] {
+        for limit in [SENDFILE, UNPACED, GATHER] {
             let first = limit == SENDFILE;
             figures.push(Figure {
                 limit: rounds.beside(limit, &metric),

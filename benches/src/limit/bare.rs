@@ -45,10 +45,13 @@ enum Kind {
 }
 
 /// How a bare server moves the bytes of a file.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SendPath {
     /// One `sendfile` for each run of bytes.
     Sendfile,
+    /// The same under a congestion control that does not pace, which the broker chooses for peers on
+    /// its own machine.
+    Unpaced,
     /// As few `sendmsg` calls as the kernel takes, from a mapping of the file.
     Gather,
 }
@@ -90,6 +93,9 @@ fn serve_shape(
 /// Reads frames one by one and answers each.
 fn converse(mut stream: TcpStream, path: SendPath, file: &MappedFile, shape: &Shape) -> Result<()> {
     stream.set_nodelay(true)?;
+    if path == SendPath::Unpaced {
+        rustix::net::sockopt::set_tcp_congestion(&stream, "reno")?;
+    }
     let mut frame = vec![0; 64 << 10];
     for number in 0.. {
         read_frame(&mut stream, &mut frame)?;
@@ -136,7 +142,7 @@ fn send_answer(
     let pieces = shape.pieces(number, &head, &between, file.mapping());
     match path {
         SendPath::Gather => send_gathered(stream, pieces),
-        SendPath::Sendfile => send_files(stream, file, &pieces),
+        SendPath::Sendfile | SendPath::Unpaced => send_files(stream, file, &pieces),
     }
 }
 

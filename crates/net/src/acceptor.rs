@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::gate::LogGate;
+use crate::loopback;
 use crate::poller::Poller;
 use crate::server::{Accepted, Permit, Shared, StartError};
 
@@ -142,6 +143,7 @@ impl Acceptor {
             .set_nonblocking(true)
             .and_then(|()| socket.set_nodelay(true));
         if let Ok(local) = prepared.and_then(|()| socket.local_addr()) {
+            loopback::unpace(&socket, local, peer);
             arrivals.arrivals.push(Arrival {
                 socket,
                 accepted: Accepted {

@@ -88,6 +88,7 @@ pub mod frame;
 mod gate;
 mod inbox;
 mod local;
+mod loopback;
 mod mailbox;
 mod marks;
 mod poller;
