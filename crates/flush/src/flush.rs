@@ -122,8 +122,7 @@ fn group_commit(sync: &mut SyncSide, stop: &AtomicBool) -> Result<(), Arc<LogFai
     while !stop.load(SeqCst) {
         let written = sync.write()?;
         let durable = sync.sync()?;
-        // No linger: but whoever has just been served and is ready to run goes first, so that the next sync serves his next entry too. Of 64 clients
-        // with one record in flight a sync then serves 25 and not 22 on two processors (`cargo xtask bench append --only "records a sync"`).
+        // No linger: but whoever has just been served and is ready to run goes first, so that the next sync serves his next entry too.
         std::thread::yield_now();
         if durable >= written && !is_next_near(sync, durable, stop) {
             sync.sleep(|| stop.load(SeqCst), None);
