@@ -35,7 +35,12 @@ mod tests {
         let here: SocketAddr = "192.0.2.1:9092".parse().unwrap();
         unpace(&socket, here, "192.0.2.7:4000".parse().unwrap());
         assert_eq!(tcp_congestion(&socket).unwrap(), before);
-        for near in ["192.0.2.1:4000", "[::ffff:192.0.2.1]:4000", "127.0.0.1:4000", "[::1]:4000"] {
+        for near in [
+            "192.0.2.1:4000",
+            "[::ffff:192.0.2.1]:4000",
+            "127.0.0.1:4000",
+            "[::1]:4000",
+        ] {
             set_tcp_congestion(&socket, &before).unwrap();
             unpace(&socket, here, near.parse().unwrap());
             assert_eq!(tcp_congestion(&socket).unwrap(), UNPACED, "{near}");
