@@ -105,6 +105,55 @@ impl Log {
         })
     }
 
+    /// Appends an entry of `stream` once more, since the segment that holds it is to go: payload and offsets as they were, marked as moved.
+    ///
+    /// `original` is its header where it lies now. Readers find the copy when it is visible, and the original until then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::append`].
+    ///
+    /// # Panics
+    ///
+    /// When the entry is not one of the stream's, or has another payload size.
+    pub(crate) fn append_moved(
+        &self,
+        stream: &Stream,
+        original: &Header,
+        payload: &[u8],
+    ) -> Result<Appended, AppendError> {
+        assert_eq!(
+            (original.stream, original.payload_size as usize),
+            (stream.id(), payload.len()),
+            "an entry of another stream, or another entry's payload"
+        );
+        let (number, reserved, header) = {
+            let mut tail = self.tail();
+            let (number, reserved) = self.reserve(&mut tail, original.entry_size())?;
+            let place = self.blank(reserved.position);
+            let header = Header {
+                moved: true,
+                position: place.position,
+                durable: place.durable,
+                epoch: place.epoch,
+                ..*original
+            };
+            stream.moved(&header);
+            (number, reserved, header)
+        };
+        let filling = Filling {
+            log: self,
+            number,
+            reserved,
+        };
+        self.fill(&filling, &header, &[payload])?;
+        Ok(Appended {
+            position: Position(reserved.position),
+            end: Position(reserved.end),
+            base_offset: header.base_offset,
+        })
+    }
+
     /// Appends an entry of the store's own to the log. Its first byte is its type, 16 or more.
     ///
     /// # Errors

@@ -46,6 +46,13 @@ impl Index {
         }
     }
 
+    /// Takes the first `count` items out.
+    pub(crate) fn drop_front(&mut self, count: usize) {
+        let kept: Vec<Item> = self.from(count).copied().collect();
+        *self = Index::default();
+        kept.into_iter().for_each(|item| self.push(item));
+    }
+
     pub(crate) fn first(&self) -> Option<&Item> {
         self.chunks.first()?.first()
     }

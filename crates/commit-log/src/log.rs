@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::Thread;
 
-use pagelog_record::{Epoch, Seed, StreamId};
+use pagelog_record::{Epoch, Offset, Seed, StreamId};
 use pagelog_segment::{Position, Segments};
 
 use crate::error::LogFailure;
@@ -138,6 +138,37 @@ impl Log {
         if let Some(stream) = streams.remove(&id) {
             stream.clear();
         }
+    }
+
+    /// Forgets every stream but those that `kept` holds for; as [`Log::forget`].
+    pub fn forget_all_but(&self, kept: impl Fn(StreamId) -> bool) {
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        streams.retain(|id, stream| {
+            let stays = kept(*id);
+            if !stays {
+                stream.clear();
+            }
+            stays
+        });
+    }
+
+    /// Deletes the records of `stream` below `to`; all of them, if that lies behind its end. Says where it starts now, which never goes back.
+    ///
+    /// The log itself does not remember it: whoever opens it says so again by [`Log::restore`].
+    pub fn set_start(&self, stream: &Stream, to: Offset) -> Offset {
+        stream.set_start(to)
+    }
+
+    /// Tells of `stream` what its entries no longer say, since some of them are gone: where it starts, and what its next offset is at least.
+    ///
+    /// For the time right after an opening: everything below `next` must be durable.
+    pub fn restore(&self, stream: &Stream, start: Offset, next: Offset) {
+        stream.restore(start, next);
+    }
+
+    pub(crate) fn streams(&self) -> Vec<Arc<Stream>> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        streams.values().cloned().collect()
     }
 
     pub(crate) fn tail(&self) -> MutexGuard<'_, Tail> {
