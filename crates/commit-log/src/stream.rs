@@ -159,8 +159,14 @@ impl Stream {
         state.moved.retain(|_, item| item.position >= position.0);
     }
 
-    /// Calls `each` for every entry below `until` whose records count: it is not wholly below the start, and has no copy at `until` or behind it.
-    pub(crate) fn counting_below(&self, until: Position, mut each: impl FnMut(&Item)) {
+    /// Calls `each` for up to `count_max` entries below `until` whose records count: they are not wholly below the start, and have no copy at `until` or
+    /// behind it.
+    pub(crate) fn counting_below(
+        &self,
+        until: Position,
+        count_max: usize,
+        mut each: impl FnMut(&Item),
+    ) {
         let state = self.state();
         let start = state.start();
         let counts = |item: &&Item| {
@@ -180,6 +186,7 @@ impl Stream {
             .chain(moved)
             .filter(counts)
             .filter(newest)
+            .take(count_max)
             .for_each(&mut each);
     }
 
@@ -418,7 +425,9 @@ mod tests {
         let stream = stream(&[(2, 5), (3, 7), (1, 6)]);
         let counting = |until| {
             let mut found = Vec::new();
-            stream.counting_below(Position(until), |item| found.push(item.base_offset));
+            stream.counting_below(Position(until), usize::MAX, |item| {
+                found.push(item.base_offset)
+            });
             found
         };
         assert_eq!(counting(200), [0, 2]);

@@ -5,6 +5,7 @@ mod damage;
 mod directory;
 mod failures;
 mod fixture;
+mod front;
 mod model;
 mod replaying;
 mod tail;
