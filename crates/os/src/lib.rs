@@ -33,6 +33,7 @@ mod buffer_pool;
 pub mod cache;
 mod direct;
 pub mod file;
+pub mod filter;
 mod force;
 mod gather;
 mod growing;
@@ -41,12 +42,15 @@ pub mod limits;
 mod lock;
 mod mapped_file;
 mod mapping;
+mod pipe;
 pub mod probe;
 pub mod process;
 mod residency;
 pub mod send;
 mod touch;
+pub mod uring;
 mod words;
+pub mod zero_copy;
 
 pub use advice::{Advice, Populate};
 pub use buffer_pool::{Buffer, BufferPool, PoolExhausted};
@@ -56,6 +60,7 @@ pub use growing::{GrowError, Grower, Growing};
 pub use lock::LockRefused;
 pub use mapped_file::MappedFile;
 pub use mapping::{Mapping, MemoryFault};
+pub use pipe::Pipe;
 pub use touch::Touch;
 
 /// The size of a page of memory in bytes, as the kernel counts it; a power of two.
