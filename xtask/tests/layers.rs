@@ -24,6 +24,7 @@ const LAYERS: &[(&str, u8)] = &[
 /// The dependencies inside a layer.
 const WITHIN_A_LAYER: &[(&str, &str)] = &[
     ("pagelog-commit-log", "pagelog-segment"),
+    ("pagelog-commit-log", "pagelog-page-cache"),
     ("pagelog-segment", "pagelog-page-cache"),
 ];
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pagelog_commit_log::{LogOptions, Route};
-use pagelog_flush::Policy;
+use pagelog_flush::{Interval, Policy};
 use pagelog_kafka::KafkaOptions;
 use pagelog_net::{ColdReads, ServerOptions};
 use pagelog_store::answer::Mark;
@@ -56,24 +56,30 @@ fn policy(settings: &Settings) -> Policy {
     if settings.text(&table::FLUSH_POLICY) == "sync" {
         return Policy::Sync;
     }
-    Policy::Interval {
-        interval: Duration::from_millis(settings.number(&table::FLUSH_INTERVAL_MS)),
+    let milliseconds = |setting| Duration::from_millis(settings.number(setting));
+    Policy::Interval(Interval {
+        interval: milliseconds(&table::FLUSH_INTERVAL_MS),
         pages_least: in_u32(settings.number(&table::FLUSH_PAGES_LEAST)),
-        thorough: Duration::from_millis(settings.number(&table::FLUSH_THOROUGH_MS)),
-    }
+        thorough: milliseconds(&table::FLUSH_THOROUGH_MS),
+        write_interval: milliseconds(&table::WRITE_INTERVAL_MS),
+        write_pages_least: in_u32(settings.number(&table::WRITE_PAGES_LEAST)),
+    })
 }
 
 fn store(settings: &Settings, policy: Policy) -> Result<StoreOptions, SettingsError> {
     let settles_at = match policy {
         Policy::Sync => Mark::Durable,
-        Policy::Interval { .. } => Mark::Written,
+        Policy::Interval(_) => Mark::Written,
     };
     let expiration = settings.number(&table::KAFKA_PRODUCER_ID_EXPIRATION_MS);
+    let log = log(settings, policy)?;
+    let staged = matches!(log.route, Route::Staged { .. });
     Ok(StoreOptions {
         settles_at,
+        acknowledges_appended: staged && policy != Policy::Sync,
         producer_expiration: Duration::from_millis(expiration),
         topic_defaults: topic_defaults(settings),
-        ..StoreOptions::new(log(settings, policy)?)
+        ..StoreOptions::new(log)
     })
 }
 
@@ -134,7 +140,7 @@ fn log(settings: &Settings, policy: Policy) -> Result<LogOptions, SettingsError>
     let payload_size_max = in_u32(settings.number(&table::KAFKA_MESSAGE_MAX_BYTES));
     Ok(LogOptions::new(
         segment_size(settings, payload_size_max)?,
-        route(settings, policy, payload_size_max)?,
+        route(settings, policy, payload_size_max),
         payload_size_max,
     ))
 }
@@ -159,22 +165,12 @@ fn segment_size(settings: &Settings, payload_size_max: u32) -> Result<u64, Setti
     Ok(segment_size)
 }
 
-fn route(
-    settings: &Settings,
-    policy: Policy,
-    payload_size_max: u32,
-) -> Result<Route, SettingsError> {
-    let ring_size = || ring_size(settings, payload_size_max);
+fn route(settings: &Settings, policy: Policy, payload_size_max: u32) -> Route {
     match (settings.text(&table::LOG_ROUTE), policy) {
-        ("auto" | "staged", Policy::Sync) => Ok(Route::Staged {
-            ring_size: ring_size(),
-        }),
-        ("staged", Policy::Interval { .. }) => Err(together(format!(
-            "{} does not go with {} yet: allowed is log.route = mapped or auto, or flush.policy = sync",
-            settings.shown(&table::LOG_ROUTE),
-            settings.shown(&table::FLUSH_POLICY),
-        ))),
-        (_, _) => Ok(Route::Mapped),
+        ("auto", Policy::Sync) | ("staged", _) => Route::Staged {
+            ring_size: ring_size(settings, payload_size_max),
+        },
+        (_, _) => Route::Mapped,
     }
 }
 
@@ -238,7 +234,7 @@ mod tests {
     use crate::settings::Settings;
     use crate::settings::source::{Assignment, Origin};
     use pagelog_commit_log::Route;
-    use pagelog_flush::Policy;
+    use pagelog_flush::{Interval, Policy};
     use pagelog_kafka::KafkaOptions;
 
     fn configure(assignments: &[(&str, &str)]) -> Result<Configuration, String> {
@@ -307,10 +303,10 @@ mod tests {
         assert_eq!(most.kafka.log_message_timestamp_before_max_ms, i64::MAX);
         assert!(matches!(
             most.policy,
-            Policy::Interval {
+            Policy::Interval(Interval {
                 pages_least: 1_048_576,
                 ..
-            }
+            })
         ));
     }
 
@@ -322,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn sync_may_map_and_interval_may_not_stage() {
+    fn either_policy_goes_with_either_route() {
         assert_eq!(
             configure(&[("log.route", "mapped")])
                 .unwrap()
@@ -331,14 +327,20 @@ mod tests {
                 .route,
             Route::Mapped
         );
-        let error =
-            configure(&[("log.route", "staged"), ("flush.policy", "interval")]).unwrap_err();
-        assert!(
-            error.starts_with(
-                "log.route = staged (--set) does not go with flush.policy = interval (--set)"
-            ),
-            "{error}"
-        );
+        let staged = configure(&[
+            ("log.route", "staged"),
+            ("flush.policy", "interval"),
+            ("write.interval.ms", "50"),
+            ("write.pages.least", "16"),
+        ])
+        .unwrap();
+        assert!(matches!(staged.store.log.route, Route::Staged { .. }));
+        assert!(staged.store.acknowledges_appended);
+        let Policy::Interval(interval) = staged.policy else {
+            panic!("interval was asked for");
+        };
+        assert_eq!(interval.write_interval.as_millis(), 50);
+        assert_eq!(interval.write_pages_least, 16);
     }
 
     #[test]

@@ -299,13 +299,19 @@ impl Log {
             self.roll(tail, size)?;
         }
         let end = tail.position + size;
-        tail.reserve(size, end).ok_or(AppendError::Busy(Busy::Ring))
+        tail.reserve(size, end).ok_or_else(|| self.ring_is_full())
+    }
+
+    /// Whoever empties the ring may be waiting for more to come.
+    fn ring_is_full(&self) -> AppendError {
+        self.ring_bell();
+        AppendError::Busy(Busy::Ring)
     }
 
     /// Fills the rest of the segment and goes on in the next, which has been made ahead.
     fn roll(&self, tail: &mut Tail, size: u64) -> Result<(), AppendError> {
         if !tail.has_room_for_roll(size) {
-            return Err(AppendError::Busy(Busy::Ring));
+            return Err(self.ring_is_full());
         }
         let next = self.next_segment()?;
         let left = tail.segment.end().0 - tail.position;
@@ -405,7 +411,10 @@ impl Log {
             file: file(),
             at,
             fault,
-        })
+        })?;
+        // Behind the rest of a segment that a filler covers, nothing comes any more.
+        segment.writer_at(at + reserved.end - reserved.position);
+        Ok(())
     }
 
     fn stage(
@@ -449,7 +458,7 @@ struct Filling<'a> {
 impl Filling<'_> {
     fn finish(&self) {
         self.log.finish_locked(&mut self.log.tail(), self.number);
-        self.log.ring_bell();
+        self.log.ring_for_appended();
     }
 }
 

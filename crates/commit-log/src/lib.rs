@@ -55,6 +55,7 @@ mod scan;
 mod stream;
 mod sync;
 mod tail;
+mod warm;
 mod watermark;
 mod whole;
 
@@ -65,7 +66,7 @@ pub use front::{Carry, CarryError, Counting, RemoveFrontError};
 pub use log::Log;
 pub use meta::MetaError;
 pub use open::Opened;
-pub use options::{LogOptions, OptionsError, Route};
+pub use options::{LogOptions, OptionsError, Route, Warm};
 pub use pagelog_record::{
     Epoch, Field, HEADER_SIZE, Header, Kind, Offset, Producer, StreamId, fields,
 };

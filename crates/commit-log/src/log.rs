@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::Thread;
 
@@ -55,10 +55,25 @@ pub(crate) struct Parts {
 }
 
 /// Wakes the thread that writes and syncs, if it sleeps.
-#[derive(Default)]
 struct Bell {
-    sleeping: AtomicBool,
+    /// What must have been appended for the sleeper to be woken; [`AWAKE`]: nobody sleeps.
+    wake_at: AtomicU64,
     sleeper: Mutex<Option<Thread>>,
+}
+
+/// The place of [`Bell::wake_at`] when nobody sleeps.
+const AWAKE: u64 = u64::MAX;
+
+/// A sleeper that no append wakes.
+const NEVER: Position = Position(AWAKE - 1);
+
+impl Default for Bell {
+    fn default() -> Bell {
+        Bell {
+            wake_at: AtomicU64::new(AWAKE),
+            sleeper: Mutex::default(),
+        }
+    }
 }
 
 impl Log {
@@ -209,9 +224,17 @@ impl Log {
         failure
     }
 
-    /// Wakes the thread that waits in [`Log::sleep`].
+    /// Wakes the thread that waits in [`Log::sleep`], if what it waits for has been appended.
+    pub(crate) fn ring_for_appended(&self) {
+        // Both in one order with the sleeper's own two steps: one of the two sees the other's.
+        if self.bell.wake_at.load(SeqCst) <= self.appended().0 {
+            self.ring_bell();
+        }
+    }
+
+    /// Wakes the thread that waits in [`Log::sleep`], whatever it waits for.
     pub(crate) fn ring_bell(&self) {
-        if self.bell.sleeping.swap(false, SeqCst) {
+        if self.bell.wake_at.swap(AWAKE, SeqCst) != AWAKE {
             let sleeper = self
                 .bell
                 .sleeper
@@ -223,8 +246,15 @@ impl Log {
         }
     }
 
-    /// Lets this thread sleep until the bell rings, unless `awake` holds once the bell has been set up. May return for no reason.
-    pub(crate) fn sleep(&self, awake: impl Fn() -> bool, timeout: Option<std::time::Duration>) {
+    /// Lets this thread sleep until the bell rings or, if there is one, `until` has been appended, unless `awake` holds once the
+    /// bell has been set up. May return for no reason.
+    pub(crate) fn sleep(
+        &self,
+        awake: impl Fn() -> bool,
+        until: Option<Position>,
+        timeout: Option<std::time::Duration>,
+    ) {
+        let until = until.unwrap_or(NEVER);
         let me = std::thread::current();
         {
             let mut sleeper = self
@@ -236,14 +266,14 @@ impl Log {
                 *sleeper = Some(me);
             }
         }
-        self.bell.sleeping.store(true, SeqCst);
-        if !awake() {
+        self.bell.wake_at.store(until.0.min(NEVER.0), SeqCst);
+        if !awake() && self.appended() < until {
             match timeout {
                 Some(timeout) => std::thread::park_timeout(timeout),
                 None => std::thread::park(),
             }
         }
-        self.bell.sleeping.store(false, SeqCst);
+        self.bell.wake_at.store(AWAKE, SeqCst);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagelog_record::{Epoch, Header, Kind, Seed, StreamId};
-use pagelog_segment::{NextError, Position, Segment, Segments, SegmentsOptions, Storage};
+use pagelog_segment::{NextError, Position, Segment, Segments, Storage};
 
 use crate::control::Control;
 use crate::cut;
@@ -20,6 +20,7 @@ use crate::ring::Ring;
 use crate::stream::Stream;
 use crate::sync::SyncSide;
 use crate::tail::Tail;
+use crate::warm::{segments_options, warm_active};
 
 /// How long the making of a segment may take at an opening.
 const NEXT_SEGMENT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -52,7 +53,7 @@ impl Log {
         options.check()?;
         cut::check_finished(&*storage)?;
         let meta = Meta::open_or_create(&*storage)?;
-        let segments = Segments::open(storage, SegmentsOptions::of_size(options.segment_size))?;
+        let segments = Segments::open(storage, segments_options(&options))?;
         let replayer = Replayer::over(&meta, segments.snapshot().to_vec());
         let (mut streams, mut epochs) = (HashMap::new(), Epochs::default());
         let recovery = replayer.replay(&mut |entry| {
@@ -63,6 +64,7 @@ impl Log {
         let seed = Seed::from_secret(&meta.secret);
         rewrite_tail(&segments.snapshot(), seed, &epochs, &recovery)?;
         let active = active_segment(&segments, recovery.end)?;
+        warm_active(segments.options(), &active, recovery.end);
         let ring = match options.route {
             Route::Staged { ring_size } => {
                 Some(Ring::new(ring_size).map_err(|error| OpenError::Allocate(Arc::new(error)))?)

@@ -1,5 +1,7 @@
 //! What a log is opened with, and whether that can work.
 
+use std::num::NonZeroU64;
+
 use pagelog_record::{HEADER_SIZE, entry_size};
 
 /// The way of an entry into the file.
@@ -24,6 +26,25 @@ pub struct LogOptions {
     pub route: Route,
     /// The largest payload that [`crate::Log::append`] takes, in bytes.
     pub payload_size_max: u32,
+    /// How many files of deleted segments are kept to be used again, beside the two that are ready; 0: none is.
+    pub spares_max: usize,
+    /// What is made ready ahead of the appenders, on the mapped route; `None`: pages come in when they are used.
+    pub warm: Option<Warm>,
+}
+
+/// What is made ready ahead of the appenders of the mapped route, so that a store waits neither for a page nor for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warm {
+    /// How many bytes of each segment ahead of the appenders are kept warm; `None`: all of it at once.
+    pub window: Option<u64>,
+    /// The most bytes a second; `None`: as fast as it goes.
+    pub bytes_per_second: Option<NonZeroU64>,
+    /// After how many bytes what warming made dirty is written to the disk, so that no sync finds more of it; `None`: never.
+    pub flush_every: Option<NonZeroU64>,
+    /// How many bytes ahead of the appenders are pinned in each segment, and in all at most; 0: none.
+    pub pin_window: u64,
+    /// The most bytes that are pinned in all; less where the limit on locked memory or the cgroup's memory limit says so.
+    pub pin_max: u64,
 }
 
 /// A segment's first entry: a header and 16 bytes.
@@ -74,6 +95,8 @@ impl LogOptions {
             segment_size,
             route,
             payload_size_max,
+            spares_max: 0,
+            warm: None,
         }
     }
 
@@ -92,6 +115,7 @@ impl LogOptions {
             segment_size,
             route,
             payload_size_max,
+            ..
         } = *self;
         if !segment_size.is_multiple_of(PAGE_SIZE) {
             return Err(OptionsError::SegmentUneven { segment_size });

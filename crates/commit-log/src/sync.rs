@@ -60,14 +60,15 @@ impl SyncSide {
     /// [`Waker::wake`] ends the sleep from another thread.
     pub fn sleep(&self, awake: impl Fn() -> bool, timeout: Option<Duration>) {
         let log = &self.log;
-        let work = || log.appended() > log.durable().get() || log.failure().is_some();
-        log.sleep(|| awake() || work(), timeout);
+        let work = Position(log.durable().get().0 + 1);
+        log.sleep(|| awake() || log.failure().is_some(), Some(work), timeout);
     }
 
-    /// Sleeps until `awake` holds, the log has failed or `timeout` is over, entries or not; may return for no reason.
-    pub fn rest(&self, awake: impl Fn() -> bool, timeout: Duration) {
+    /// Sleeps until `until` has been appended, if it is given, an appender finds the ring full, the log has failed, `awake` holds or
+    /// `timeout` is over; may return for no reason. Other appends wake nobody.
+    pub fn rest(&self, awake: impl Fn() -> bool, until: Option<Position>, timeout: Duration) {
         let log = &self.log;
-        log.sleep(|| awake() || log.failure().is_some(), Some(timeout));
+        log.sleep(|| awake() || log.failure().is_some(), until, Some(timeout));
     }
 
     /// Something that ends a sleep.

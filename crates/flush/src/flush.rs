@@ -6,12 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use pagelog_commit_log::{Counters, LogFailure, Position, Route, SyncSide, Waker};
+use pagelog_commit_log::{Counters, LogFailure, Position, SyncSide, Waker};
 
+use crate::interval;
 use crate::policy::Policy;
-
-/// The pages that [`Policy::Interval`] counts, in bytes.
-const PAGE_SIZE: u64 = 4096;
 
 /// The running thread. Dropped without [`Flush::stop`] it stops too, but nobody hears how it ended.
 #[derive(Debug)]
@@ -35,9 +33,6 @@ pub struct Report {
 /// Why no thread was started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Readers under interval flush see what is in the file, and staged entries are not in it before they are written.
-    #[error("interval flush needs the mapped route; the log was opened with a staging ring")]
-    Staged,
     /// The system gave no thread.
     #[error("cannot start the flush thread: {0}")]
     Thread(#[from] io::Error),
@@ -50,10 +45,6 @@ impl Flush {
     ///
     /// [`StartError`].
     pub fn start(sync: SyncSide, policy: Policy) -> Result<Flush, StartError> {
-        let staged = matches!(sync.log().options().route, Route::Staged { .. });
-        if staged && policy != Policy::Sync {
-            return Err(StartError::Staged);
-        }
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let waker = sync.waker();
@@ -104,11 +95,7 @@ impl Drop for Flush {
 fn run(mut sync: SyncSide, policy: Policy, stop: &AtomicBool) -> Ending {
     match policy {
         Policy::Sync => group_commit(&mut sync, stop)?,
-        Policy::Interval {
-            interval,
-            pages_least,
-            thorough,
-        } => every(&mut sync, stop, interval, u64::from(pages_least), thorough)?,
+        Policy::Interval(interval) => interval::keep(&mut sync, stop, &interval)?,
     }
     let durable = sync.close()?;
     Ok(Report {
@@ -149,24 +136,4 @@ fn is_next_near(sync: &SyncSide, durable: Position, stop: &AtomicBool) -> bool {
         }
         std::thread::yield_now();
     }
-}
-
-/// A look every `interval`.
-fn every(
-    sync: &mut SyncSide,
-    stop: &AtomicBool,
-    interval: Duration,
-    pages_least: u64,
-    thorough: Duration,
-) -> Result<(), Arc<LogFailure>> {
-    let mut synced_at = Instant::now();
-    while !stop.load(SeqCst) {
-        sync.rest(|| stop.load(SeqCst), interval);
-        let waiting = sync.write()?.0 - sync.log().durable().get().0;
-        if waiting >= pages_least * PAGE_SIZE || synced_at.elapsed() >= thorough {
-            sync.sync()?;
-            synced_at = Instant::now();
-        }
-    }
-    Ok(())
 }

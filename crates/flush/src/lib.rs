@@ -34,7 +34,8 @@
 //! ```
 
 mod flush;
+mod interval;
 mod policy;
 
 pub use flush::{Flush, Report, StartError};
-pub use policy::Policy;
+pub use policy::{Interval, Policy};

@@ -180,18 +180,19 @@ impl Drop for Grant {
     }
 }
 
-impl fmt::Display for Budget {
+impl fmt::Display for Bound {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bound = match self.bound {
+        formatter.write_str(match self {
             Bound::Configuration => "as configured",
             Bound::LockLimit => "the limit of this process, RLIMIT_MEMLOCK",
             Bound::Cgroup => "the share of the cgroup's memory limit",
-        };
-        write!(
-            formatter,
-            "{} of {} bytes pinned ({bound})",
-            self.used(),
-            self.size
-        )
+        })
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (used, size, bound) = (self.used(), self.size, self.bound);
+        write!(formatter, "{used} of {size} bytes pinned ({bound})")
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::aside::Aside;
 use crate::spares::Spare;
-use crate::{Position, Segment, Storage, file_name, name};
+use crate::{Position, Segment, SegmentsOptions, Storage, file_name, name};
 
 /// Segments that are kept ready: the next one, and the one after for when a burst fills the next
 /// before another is made.
@@ -54,6 +54,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     ready: VecDeque<Arc<Segment>>,
+    /// How often someone wanted one when there was none.
+    not_ready: u64,
     /// The last try's error, while no later one has succeeded.
     failure: Option<Arc<io::Error>>,
     stop: bool,
@@ -64,7 +66,7 @@ struct Allocator {
     shared: Arc<Shared>,
     storage: Arc<dyn Storage>,
     aside: Arc<Aside>,
-    segment_size: u64,
+    options: SegmentsOptions,
     /// The base of the segment to be made next.
     next: Position,
 }
@@ -75,7 +77,7 @@ impl Ahead {
     pub(crate) fn start(
         storage: Arc<dyn Storage>,
         aside: Arc<Aside>,
-        segment_size: u64,
+        options: SegmentsOptions,
         ready: VecDeque<Arc<Segment>>,
         next: Position,
     ) -> io::Result<Ahead> {
@@ -91,7 +93,7 @@ impl Ahead {
             shared: Arc::clone(&shared),
             storage,
             aside,
-            segment_size,
+            options,
             next,
         };
         let thread = thread::Builder::new()
@@ -106,12 +108,25 @@ impl Ahead {
     /// Takes the next segment without waiting; `keep` runs before anyone can take another.
     pub(crate) fn take(&self, keep: impl FnOnce(&Arc<Segment>)) -> Result<Arc<Segment>, NextError> {
         let mut state = self.shared.lock();
-        state.check()?;
+        if let Err(error) = state.check() {
+            state.not_ready += 1;
+            return Err(error);
+        }
         let segment = state.ready.pop_front().ok_or(NextError::NotReady)?;
         keep(&segment);
         drop(state);
         self.shared.changed.notify_all();
         Ok(segment)
+    }
+
+    /// How many are ready.
+    pub(crate) fn ready(&self) -> usize {
+        self.shared.lock().ready.len()
+    }
+
+    /// How often [`Ahead::take`] gave nothing.
+    pub(crate) fn not_ready(&self) -> u64 {
+        self.shared.lock().not_ready
     }
 
     /// Waits until [`Ahead::take`] gives something or has failed.
@@ -189,6 +204,9 @@ impl Shared {
 
 impl Allocator {
     fn run(mut self) {
+        let found = self.shared.lock().ready.clone();
+        found.iter().for_each(|segment| self.warm(segment));
+        drop(found);
         while self.shared.wait_wanted() {
             match self.make_next() {
                 Ok(segment) => self.deliver(segment),
@@ -197,7 +215,18 @@ impl Allocator {
         }
     }
 
+    fn warm(&self, segment: &Segment) {
+        let Some(ahead) = &self.options.warm else {
+            return;
+        };
+        if let Err(error) = segment.warm(ahead, 0) {
+            let base = segment.base();
+            tracing::warn!(%base, %error, "a segment cannot be warmed; its pages come in when they are used");
+        }
+    }
+
     fn deliver(&mut self, segment: Arc<Segment>) {
+        self.warm(&segment);
         let base = segment.base();
         self.next = segment.end();
         if self.shared.deliver(segment) {
@@ -208,7 +237,7 @@ impl Allocator {
     fn fail(&self, error: io::Error) {
         let text = error.to_string();
         if self.shared.fail(error) {
-            let (base, size) = (self.next, self.segment_size);
+            let (base, size) = (self.next, self.options.segment_size);
             tracing::warn!(
                 %base, size, error = text,
                 "the next segment cannot be allocated; trying again every second"
@@ -255,7 +284,7 @@ impl Allocator {
     }
 
     fn make(&self, new_name: &str) -> io::Result<Arc<Segment>> {
-        let file = self.storage.create(new_name, self.segment_size)?;
+        let file = self.storage.create(new_name, self.options.segment_size)?;
         let segment = Segment::new(self.next, file)?;
         self.storage.rename(new_name, &file_name(self.next))?;
         self.storage.sync_directory()?;

@@ -131,7 +131,7 @@ impl Aside {
     pub(crate) fn take_spare(&self) -> Option<Spare> {
         while let Some(spare) = self.spares.take() {
             // Somebody may have read the file meanwhile, and sent what he read.
-            match spare.file.let_go() {
+            match let_go_all(&*spare.file) {
                 Ok(0) => return Some(spare),
                 _ => self.give_back(spare),
             }
@@ -279,7 +279,7 @@ impl Worker {
     fn dispose(&self, leaving: &mut Leaving) -> io::Result<Outcome> {
         let file = leaving.unmap(&*self.storage)?;
         if leaving.tries < LET_GO_TRIES && self.spares.wants(file.size()?) {
-            match file.let_go() {
+            match let_go_all(&*file) {
                 Ok(0) => {
                     let name = leaving.name.clone();
                     self.spares.put(Spare { name, file });
@@ -327,4 +327,9 @@ impl Worker {
         self.shared.done(Some(leaving));
         RETRY_AFTER
     }
+}
+
+/// How many pages of the file the kernel still holds.
+fn let_go_all(file: &dyn StorageFile) -> io::Result<u64> {
+    file.let_go(0..file.size()?)
 }

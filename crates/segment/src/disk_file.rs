@@ -55,8 +55,8 @@ impl StorageFile for DiskFile {
         file::data_end(&self.file)
     }
 
-    fn let_go(&self) -> io::Result<u64> {
-        match let_go_all(&self.file, 0..self.size()?, 1) {
+    fn let_go(&self, range: Range<u64>) -> io::Result<u64> {
+        match let_go_all(&self.file, range, 1) {
             Ok(LetGo::Gone) => Ok(0),
             Ok(LetGo::Left(pages)) => Ok(pages),
             Err(CountError::Io(error)) => Err(error),

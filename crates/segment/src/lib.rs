@@ -49,6 +49,7 @@ mod segment;
 mod segments;
 mod spares;
 mod storage;
+mod warm;
 
 pub use ahead::NextError;
 pub use directory::{Directory, DirectoryError, LOCK_NAME};
@@ -60,3 +61,4 @@ pub use run::{Broken, OpenError, Run, open_segment};
 pub use segment::Segment;
 pub use segments::{RemoveError, Segments};
 pub use storage::{Storage, StorageFile};
+pub use warm::WarmAhead;

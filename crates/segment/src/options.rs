@@ -1,5 +1,7 @@
 //! What a run of segments is opened with.
 
+use crate::WarmAhead;
+
 /// What [`crate::Segments`] is opened with.
 #[derive(Debug, Clone)]
 pub struct SegmentsOptions {
@@ -7,6 +9,9 @@ pub struct SegmentsOptions {
     pub segment_size: u64,
     /// How many files of deleted segments are kept to be used again, beside those that are ready; 0: none.
     pub spares_max: usize,
+    /// How segments that are made or found ahead are made ready for an appender that stores through their mappings; `None`: not at
+    /// all, as for one that writes by the descriptor.
+    pub warm: Option<WarmAhead>,
 }
 
 impl SegmentsOptions {
@@ -16,6 +21,7 @@ impl SegmentsOptions {
         SegmentsOptions {
             segment_size,
             spares_max: 0,
+            warm: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use pagelog_os::{MappedFile, Mapping};
+use pagelog_page_cache::Warmer;
 
 use crate::{Position, StorageFile};
 
@@ -16,7 +17,8 @@ pub struct Segment {
     size: u64,
     file: Arc<dyn StorageFile>,
     view: Arc<MappedFile>,
-    append: OnceLock<Mapping>,
+    append: OnceLock<Arc<Mapping>>,
+    warmer: OnceLock<Warmer>,
     recycled: bool,
 }
 
@@ -35,6 +37,7 @@ impl Segment {
             file,
             view,
             append: OnceLock::new(),
+            warmer: OnceLock::new(),
             recycled: false,
         })
     }
@@ -115,16 +118,20 @@ impl Segment {
             && Arc::strong_count(&self.file) == 1
     }
 
+    pub(crate) fn warmer(&self) -> &OnceLock<Warmer> {
+        &self.warmer
+    }
+
     /// The mapping for an appender, made when it is first asked for.
     ///
     /// # Errors
     ///
     /// As [`StorageFile::map_for_append`]; the next call tries again.
-    pub fn append_mapping(&self) -> io::Result<&Mapping> {
+    pub fn append_mapping(&self) -> io::Result<&Arc<Mapping>> {
         if let Some(mapping) = self.append.get() {
             return Ok(mapping);
         }
-        let mapping = self.file.map_for_append()?;
+        let mapping = Arc::new(self.file.map_for_append()?);
         Ok(self.append.get_or_init(|| mapping))
     }
 }

@@ -148,13 +148,14 @@ impl Segments {
         let SegmentsOptions {
             segment_size,
             spares_max,
+            ..
         } = self.options;
         let spares = Spares::new(segment_size, spares_max);
         let aside = Arc::new(Aside::start(Arc::clone(&self.storage), spares, found)?);
         let ahead = Ahead::start(
             Arc::clone(&self.storage),
             Arc::clone(&aside),
-            segment_size,
+            self.options.clone(),
             ready,
             next,
         )?;
@@ -210,6 +211,24 @@ impl Segments {
         self.run.rcu(|run| run[1..].to_vec());
         aside.put(old_file_name(base), segment);
         Ok(())
+    }
+
+    /// How many segments are ready to be taken.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.ahead.get().map_or(0, Ahead::ready)
+    }
+
+    /// How often [`Segments::take_next`] found none ready: appenders who had to wait for a file.
+    #[must_use]
+    pub fn not_ready(&self) -> u64 {
+        self.ahead.get().map_or(0, Ahead::not_ready)
+    }
+
+    /// What they were opened with.
+    #[must_use]
+    pub fn options(&self) -> &SegmentsOptions {
+        &self.options
     }
 
     /// How many files have left the run and are neither deleted nor kept as spares yet.

@@ -69,14 +69,14 @@ pub trait StorageFile: Send + Sync + Debug {
     /// What the storage gives.
     fn data_end(&self) -> io::Result<u64>;
 
-    /// Asks the kernel to drop every page of the file that it holds in memory, after writing those that are dirty, and
+    /// Asks the kernel to drop every page of `range` of the file that it holds in memory, after writing those that are dirty, and
     /// answers how many it holds still: because they are mapped, being read, or referred to by a socket that has not sent
     /// them yet. 0 says that whatever is written from now on changes no byte that anyone was given.
     ///
     /// # Errors
     ///
     /// `Unsupported` where that cannot be known; what else the storage gives.
-    fn let_go(&self) -> io::Result<u64>;
+    fn let_go(&self, range: Range<u64>) -> io::Result<u64>;
 
     /// Takes the bytes from `size` on away and gives their blocks back: for a file that is being deleted, and
     /// whose mappings are touched no more.

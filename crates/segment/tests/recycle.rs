@@ -25,7 +25,7 @@ fn place() -> tempfile::TempDir {
 
 /// Whether this kernel says which pages it holds; without that nothing is used again.
 fn counts(file: &dyn StorageFile) -> bool {
-    match file.let_go() {
+    match file.let_go(0..SIZE) {
         Ok(_) => true,
         Err(error) if error.kind() == ErrorKind::Unsupported => false,
         Err(error) => panic!("{error}"),
@@ -176,7 +176,7 @@ fn what_a_socket_still_sends_is_never_written_over() {
     if counts {
         // Held by nothing but the socket, and by the mapping of a segment that `file` keeps from being let go.
         assert!(
-            file.let_go().unwrap() > 0,
+            file.let_go(0..SIZE).unwrap() > 0,
             "the pages of a sent range are gone"
         );
     }

@@ -12,6 +12,8 @@ pub(crate) struct Core {
     pub(crate) log: Arc<Log>,
     /// The mark from which on an entry is not taken back.
     pub(crate) settles_at: Mark,
+    /// Whether records are acknowledged before they reach any mark.
+    pub(crate) acknowledges_appended: bool,
     pub(crate) producer_expiration_ms: i64,
 }
 

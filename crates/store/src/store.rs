@@ -29,6 +29,9 @@ pub struct StoreOptions {
     /// The mark from which on an entry is not taken back: readers see what lies below it. [`Mark::Durable`] when every
     /// group of appends is synced, [`Mark::Written`] when syncs come at intervals.
     pub settles_at: Mark,
+    /// Whether a record is acknowledged as soon as it is appended, whatever its writer asked for. The death of the process then
+    /// takes acknowledged records that were staged and not written yet.
+    pub acknowledges_appended: bool,
     /// A producer that has appended nothing to a partition for this long is forgotten there.
     pub producer_expiration: Duration,
     /// How many partitions all topics may have together; at most [`PARTITIONS_LIMIT`].
@@ -43,6 +46,7 @@ impl StoreOptions {
         StoreOptions {
             log,
             settles_at: Mark::Durable,
+            acknowledges_appended: false,
             producer_expiration: Duration::from_secs(24 * 60 * 60),
             partitions_max: 100_000,
             topic_defaults: TopicConfig::default(),
@@ -104,6 +108,7 @@ impl Store {
         let core = Arc::new(Core {
             log: opened.log,
             settles_at: options.settles_at,
+            acknowledges_appended: options.acknowledges_appended,
             producer_expiration_ms,
         });
         let (streams_given, topics_at) = (replay.streams_given(), replay.topics_at());
@@ -173,6 +178,11 @@ impl Store {
     /// The mark from which on an entry is not taken back, and topics stay.
     pub fn settles_at(&self) -> Mark {
         self.core.settles_at
+    }
+
+    /// Whether a record is acknowledged as soon as it is appended; see [`StoreOptions::acknowledges_appended`].
+    pub fn acknowledges_appended(&self) -> bool {
+        self.core.acknowledges_appended
     }
 
     /// Whether `mark` has reached `at`.

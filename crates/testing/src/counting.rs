@@ -145,8 +145,8 @@ impl StorageFile for CountingFile {
         self.file.data_end()
     }
 
-    fn let_go(&self) -> io::Result<u64> {
-        self.file.let_go()
+    fn let_go(&self, range: Range<u64>) -> io::Result<u64> {
+        self.file.let_go(range)
     }
 
     fn shorten(&self, size: u64) -> io::Result<()> {

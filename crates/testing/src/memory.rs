@@ -404,7 +404,7 @@ impl StorageFile for MemoryFile {
         file::data_end(&self.file)
     }
 
-    fn let_go(&self) -> io::Result<u64> {
+    fn let_go(&self, _range: Range<u64>) -> io::Result<u64> {
         self.sync_data()?;
         let mut state = self.shared.lock();
         state.begin(Operation::LetGo)?;

@@ -55,6 +55,10 @@ settings! {
         "Under `interval`: how many dirty pages of 4 KiB are enough for a flush.";
     FLUSH_THOROUGH_MS = "flush.thorough.ms", Kind::Milliseconds { least: 1, most: DAY_MS }, "10000",
         "Under `interval`: how often to flush in any case.";
+    WRITE_INTERVAL_MS = "write.interval.ms", Kind::Milliseconds { least: 1, most: DAY_MS }, "200",
+        "Under `interval` with the staged route: how often to write what waits in the ring into the file.";
+    WRITE_PAGES_LEAST = "write.pages.least", Kind::Count { least: 1, most: 1 << 20 }, "4",
+        "Under `interval` with the staged route: how many pages of 4 KiB in the ring are written at once.";
     LOG_ROUTE = "log.route", Kind::Choice(&["auto", "staged", "mapped"]), "auto",
         "How bytes enter the file: through a ring and gathered writes (`staged`) or through a mapping (`mapped`); `auto` stages under `sync` and maps under `interval`.";
     SEGMENT_BYTES = "segment.bytes", Kind::Bytes { least: 4096, most: 64 * GIB }, "1GiB",

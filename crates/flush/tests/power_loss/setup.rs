@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagelog_commit_log::{Header, Kind, Log, LogOptions, OpenError, Recovery, Route};
-use pagelog_flush::{Flush, Policy};
+use pagelog_flush::{Flush, Interval, Policy};
 use pagelog_testing::MemoryStorage;
 
 /// The largest payload of the workload, bytes.
@@ -21,11 +21,13 @@ const fn options(route: Route) -> LogOptions {
     LogOptions::new(4 * 4096, route, PAYLOAD_SIZE_MAX)
 }
 
+const RING: Route = Route::Staged {
+    ring_size: 5_000 / 8 * 8,
+};
+
 pub(crate) const STAGED_SYNC: Setup = Setup {
     name: "staged, sync",
-    options: options(Route::Staged {
-        ring_size: 5_000 / 8 * 8,
-    }),
+    options: options(RING),
     policy: Policy::Sync,
 };
 
@@ -38,12 +40,23 @@ pub(crate) const MAPPED_SYNC: Setup = Setup {
 pub(crate) const MAPPED_INTERVAL: Setup = Setup {
     name: "mapped, interval",
     options: options(Route::Mapped),
-    policy: Policy::Interval {
-        interval: Duration::from_micros(200),
-        pages_least: 1,
-        thorough: Duration::from_millis(2),
-    },
+    policy: OFTEN,
 };
+
+pub(crate) const STAGED_INTERVAL: Setup = Setup {
+    name: "staged, interval",
+    options: options(RING),
+    policy: OFTEN,
+};
+
+/// So often that images of every state are taken.
+const OFTEN: Policy = Policy::Interval(Interval {
+    interval: Duration::from_micros(200),
+    pages_least: 1,
+    thorough: Duration::from_millis(2),
+    write_interval: Duration::from_micros(50),
+    write_pages_least: 1,
+});
 
 /// An open log with its flush thread.
 pub(crate) struct Running {

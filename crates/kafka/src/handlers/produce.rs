@@ -237,10 +237,14 @@ impl Run {
         let ends: Vec<Position> = self.done.iter().map(end_of).collect();
         let response = response(request, &self.done);
         let store = self.call.broker.store.clone();
+        let last = match store.acknowledges_appended() {
+            true => None,
+            false => ends.iter().copied().max(),
+        };
         let awaited = Awaited {
             store,
             mark,
-            at: ends.iter().copied().max().unwrap_or(Position(0)),
+            at: last.unwrap_or(Position(0)),
             deadline: Some(self.deadline),
         };
         let call = self.call;
