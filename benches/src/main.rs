@@ -19,6 +19,7 @@ mod settings;
 mod shape;
 mod startup;
 mod statistics;
+mod storage;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -83,6 +84,7 @@ enum Bench {
     Fetch,
     Startup,
     Memory,
+    Storage,
 }
 
 fn main() -> Result<()> {
@@ -123,6 +125,7 @@ fn one(bench: Bench, settings: &Settings) -> Result<Vec<Figure>> {
         Bench::Fetch => fetch::run(settings).context("fetch"),
         Bench::Startup => startup::run(settings).context("startup"),
         Bench::Memory => memory::run(settings).context("memory"),
+        Bench::Storage => storage::run(settings).context("storage"),
     }
 }
 

@@ -1,0 +1,152 @@
+//! A durable append by one thread and by many, beside the disk and beside other logs.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use pagelog_flush::Policy;
+
+use super::BENCH;
+use super::engine::{Engine, STAGED};
+use super::writers::round;
+use crate::figure::{Aim, Figure};
+use crate::limit::sync::{BareSync, Blocks};
+use crate::rounds::{Contender, Metric, PAGELOG, Rounds};
+use crate::sample::Sample;
+use crate::settings::Settings;
+use crate::statistics::Spread;
+
+const RECORD_SIZE: usize = 1024;
+const FDATASYNC: &str = "fdatasync, written blocks";
+const FRESH: &str = "fdatasync";
+const RATE: Metric = Metric {
+    name: "rate",
+    unit: "records/s",
+    read: Sample::rate,
+};
+
+/// Writers, and how many times a peer's rate is aimed at.
+const CASES: [(usize, Option<f64>); 5] = [
+    (1, None),
+    (4, None),
+    (16, None),
+    (64, Some(1.5)),
+    (256, Some(2.0)),
+];
+
+/// Runs the part.
+///
+/// # Errors
+/// The first thing that fails.
+pub(super) fn run(settings: &Settings) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for (writers, aim) in CASES {
+        let case = format!("durable, {writers} writers");
+        if settings.wants(&case) {
+            eprintln!("storage: {case}");
+            figures.extend(one(settings, &case, writers, aim)?);
+        }
+    }
+    Ok(figures)
+}
+
+fn one(settings: &Settings, case: &str, writers: usize, aim: Option<f64>) -> Result<Vec<Figure>> {
+    let peers = Peers::start(settings)?;
+    let engine = Engine::start(&settings.directory, STAGED, Policy::Sync)?;
+    let stream = engine.stream(0);
+    let payload = [0x5a; RECORD_SIZE];
+    let mut written = BareSync::new(&settings.directory, Blocks::Written, RECORD_SIZE)?;
+    let mut fresh = BareSync::new(&settings.directory, Blocks::Fresh, RECORD_SIZE)?;
+    let length = settings.round;
+    let mut records = 0;
+    let mut contenders = vec![
+        Contender::new(PAGELOG, || {
+            let sample = round(writers, length, RECORD_SIZE, |_| {
+                engine.append_durably(&stream, &payload)
+            })?;
+            records += sample.operations;
+            Ok(sample)
+        }),
+        Contender::new(FDATASYNC, || written.run(length / 4)),
+        Contender::new(FRESH, || fresh.run(length / 4)),
+    ];
+    peers.compete(&mut contenders, writers, length, &payload);
+    let rounds = Rounds::run(settings.rounds, contenders)?;
+    let report = engine.stop()?;
+
+    let mut figures = Vec::new();
+    for limit in [FDATASYNC, FRESH] {
+        let ratio = (writers == 1 && limit == FDATASYNC).then_some(Aim::RatioAtMost(1.3));
+        figures.push(Figure {
+            limit: rounds.beside(limit, &Metric::P50),
+            aim: ratio,
+            ..rounds.figure(BENCH, format!("{case}: p50"), &Metric::P50)?
+        });
+    }
+    figures.push(rounds.figure(BENCH, format!("{case}: p99"), &Metric::P99)?);
+    for limit in peers.names().into_iter().chain([FDATASYNC]) {
+        let is_peer = limit != FDATASYNC;
+        figures.push(Figure {
+            limit: rounds.beside(limit, &RATE),
+            aim: aim.filter(|_| is_peer).map(Aim::RatioAtLeast),
+            ..rounds.figure(BENCH, format!("{case}: rate"), &RATE)?
+        });
+    }
+    let syncs = report.counters.syncs as f64 * 1e3 / records as f64;
+    figures.extend(Spread::of(vec![syncs]).map(|value| {
+        Figure::new(
+            BENCH,
+            format!("{case}: syncs a thousand records"),
+            "fdatasync",
+            value,
+        )
+    }));
+    Ok(figures)
+}
+
+/// The other logs, where this program was built with them.
+struct Peers {
+    #[cfg(feature = "peers")]
+    all: Vec<super::peers::Peer>,
+}
+
+#[cfg(feature = "peers")]
+impl Peers {
+    fn start(settings: &Settings) -> Result<Peers> {
+        Ok(Peers {
+            all: super::peers::all(&settings.directory)?,
+        })
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.all.iter().map(|peer| peer.name).collect()
+    }
+
+    fn compete<'a>(
+        &'a self,
+        contenders: &mut Vec<Contender<'a>>,
+        writers: usize,
+        length: Duration,
+        payload: &'a [u8],
+    ) {
+        contenders.extend(self.all.iter().map(|peer| {
+            Contender::new(peer.name, move || {
+                round(writers, length, payload.len(), |number| {
+                    peer.append(number, payload)
+                })
+            })
+        }));
+    }
+}
+
+#[cfg(not(feature = "peers"))]
+impl Peers {
+    fn start(_: &Settings) -> Result<Peers> {
+        Ok(Peers {})
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    fn compete<'a>(&'a self, _: &mut Vec<Contender<'a>>, _: usize, _: Duration, _: &'a [u8]) {}
+}
