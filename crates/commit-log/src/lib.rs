@@ -52,6 +52,7 @@ mod replayer;
 mod rewrite;
 mod ring;
 mod scan;
+mod sleepers;
 mod stream;
 mod sync;
 mod tail;

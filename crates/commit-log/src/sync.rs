@@ -112,6 +112,7 @@ impl SyncSide {
         if to <= from {
             return Ok(from);
         }
+        self.log.durable().aim(to);
         let segments = self.log.segments().snapshot();
         let dirty = |segment: &&Arc<Segment>| segment.end() > from && segment.base() < to;
         for segment in segments.iter().filter(dirty) {

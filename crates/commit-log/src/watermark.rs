@@ -3,12 +3,14 @@
 //! A publisher touches a waiter only when that waiter's position has been reached, so a sync wakes only whom it served.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use pagelog_segment::Position;
+
+use crate::sleepers::Sleepers;
 
 /// No position is wanted.
 const NOTHING: u64 = u64::MAX;
@@ -17,9 +19,7 @@ const NOTHING: u64 = u64::MAX;
 pub struct Watermark {
     value: AtomicU64,
     failed: AtomicBool,
-    threads: AtomicUsize,
-    lock: Mutex<()>,
-    moved: Condvar,
+    sleepers: Sleepers,
     subscribers: ArcSwap<Vec<Arc<Subscriber>>>,
 }
 
@@ -51,9 +51,7 @@ impl Watermark {
         Arc::new(Watermark {
             value: AtomicU64::new(at.0),
             failed: AtomicBool::new(false),
-            threads: AtomicUsize::new(0),
-            lock: Mutex::new(()),
-            moved: Condvar::new(),
+            sleepers: Sleepers::default(),
             subscribers: ArcSwap::from_pointee(Vec::new()),
         })
     }
@@ -69,10 +67,8 @@ impl Watermark {
             return outcome;
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        self.threads.fetch_add(1, SeqCst);
-        let outcome = self.wait_until(at, deadline);
-        self.threads.fetch_sub(1, SeqCst);
-        outcome
+        let said = self.sleepers.wait(at.0, deadline, || self.outcome(at));
+        said.unwrap_or(WaitOutcome::TimedOut)
     }
 
     /// Calls `call` each time a position that was asked for by [`Subscription::want`] is reached, on the thread that publishes it.
@@ -94,12 +90,17 @@ impl Watermark {
         }
     }
 
+    /// Something begins that will bring the mark to `to`, one at a time: whoever waits for more than that is not woken by it.
+    pub(crate) fn aim(&self, to: Position) {
+        self.sleepers.begin(to.0);
+    }
+
     /// Moves the mark up and wakes whoever waits for a position up to it. A lower position changes nothing.
     pub(crate) fn publish(&self, to: Position) {
         if self.value.fetch_max(to.0, SeqCst) >= to.0 {
             return;
         }
-        self.wake_threads();
+        self.sleepers.reached(to.0);
         for subscriber in self.subscribers.load().iter() {
             subscriber.call_if_reached(to.0);
         }
@@ -108,7 +109,7 @@ impl Watermark {
     /// Wakes everyone: the mark will not move again.
     pub(crate) fn fail(&self) {
         self.failed.store(true, SeqCst);
-        self.wake_threads();
+        self.sleepers.wake_all();
         for subscriber in self.subscribers.load().iter() {
             subscriber.call_if_reached(NOTHING - 1);
         }
@@ -121,37 +122,6 @@ impl Watermark {
             Some(WaitOutcome::Failed)
         } else {
             None
-        }
-    }
-
-    fn wait_until(&self, at: Position, deadline: Option<Instant>) -> WaitOutcome {
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(outcome) = self.outcome(at) {
-                return outcome;
-            }
-            guard = match deadline {
-                None => self
-                    .moved
-                    .wait(guard)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return WaitOutcome::TimedOut;
-                    }
-                    let woken = self.moved.wait_timeout(guard, left);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-
-    /// The lock is taken so that a thread between its look at the mark and its wait is not missed.
-    fn wake_threads(&self) {
-        if self.threads.load(SeqCst) > 0 {
-            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
-            self.moved.notify_all();
         }
     }
 }

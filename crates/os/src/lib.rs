@@ -35,6 +35,7 @@ mod direct;
 pub mod file;
 pub mod filter;
 mod force;
+pub mod futex;
 mod gather;
 mod growing;
 mod guard;
