@@ -1,9 +1,10 @@
 //! From settings to the options of each crate, and the checks of settings that only work together.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pagelog_commit_log::{LogOptions, Route};
+use pagelog_commit_log::{LogOptions, Route, Warm};
 use pagelog_flush::{Interval, Policy};
 use pagelog_kafka::KafkaOptions;
 use pagelog_net::{ColdReads, ServerOptions};
@@ -138,11 +139,31 @@ fn kafka(settings: &Settings) -> KafkaOptions {
 
 fn log(settings: &Settings, policy: Policy) -> Result<LogOptions, SettingsError> {
     let payload_size_max = in_u32(settings.number(&table::KAFKA_MESSAGE_MAX_BYTES));
-    Ok(LogOptions::new(
-        segment_size(settings, payload_size_max)?,
-        route(settings, policy, payload_size_max),
-        payload_size_max,
-    ))
+    let segment_size = segment_size(settings, payload_size_max)?;
+    let route = route(settings, policy, payload_size_max);
+    Ok(LogOptions {
+        spares_max: in_usize(settings.number(&table::SEGMENT_SPARES)),
+        warm: warm(settings, policy),
+        ..LogOptions::new(segment_size, route, payload_size_max)
+    })
+}
+
+/// What the mapped route has made ready. Under `sync` what warming made dirty is written as it goes: else the next sync would.
+fn warm(settings: &Settings, policy: Policy) -> Option<Warm> {
+    const FLUSH_EVERY: Option<NonZeroU64> = NonZeroU64::new(4 << 20);
+    let number = |setting| settings.number(setting);
+    let window = match settings.text(&table::WARM) {
+        "off" => return None,
+        "whole" => None,
+        _ => Some(number(&table::WARM_WINDOW_BYTES)),
+    };
+    Some(Warm {
+        window,
+        bytes_per_second: NonZeroU64::new(number(&table::WARM_BYTES_PER_SECOND)),
+        flush_every: FLUSH_EVERY.filter(|_| policy == Policy::Sync),
+        pin_window: number(&table::PIN_WINDOW_BYTES),
+        pin_max: number(&table::PIN_BYTES),
+    })
 }
 
 /// A segment is whole pages, and holds the largest batch.
@@ -341,6 +362,19 @@ mod tests {
         };
         assert_eq!(interval.write_interval.as_millis(), 50);
         assert_eq!(interval.write_pages_least, 16);
+    }
+
+    #[test]
+    fn warming_is_a_window_the_whole_or_off() {
+        let warm = |assignments: &[(&str, &str)]| configure(assignments).unwrap().store.log.warm;
+        let usual = warm(&[]).unwrap();
+        assert_eq!((usual.window, usual.pin_max), (Some(64 << 20), 48 << 20));
+        assert!(usual.flush_every.is_some() && usual.bytes_per_second.is_none());
+        let whole = warm(&[("warm.ahead", "whole"), ("flush.policy", "interval")]).unwrap();
+        assert_eq!((whole.window, whole.flush_every), (None, None));
+        assert_eq!(warm(&[("warm.ahead", "off")]), None);
+        let spares = configure(&[("segment.spares", "5")]).unwrap();
+        assert_eq!(spares.store.log.spares_max, 5);
     }
 
     #[test]

@@ -63,6 +63,18 @@ settings! {
         "How bytes enter the file: through a ring and gathered writes (`staged`) or through a mapping (`mapped`); `auto` stages under `sync` and maps under `interval`.";
     SEGMENT_BYTES = "segment.bytes", Kind::Bytes { least: 4096, most: 64 * GIB }, "1GiB",
         "Size of a segment file, a multiple of 4 KiB; it must hold the largest batch.";
+    SEGMENT_SPARES = "segment.spares", Kind::Count { least: 0, most: 64 }, "2",
+        "How many files of deleted segments are kept to be used again, which makes their syncs quicker; 0: none.";
+    WARM = "warm.ahead", Kind::Choice(&["window", "whole", "off"]), "window",
+        "Under the mapped route: what is brought into memory ahead of the appends: a window of each segment, the whole of it, or nothing.";
+    WARM_WINDOW_BYTES = "warm.window.bytes", Kind::Bytes { least: 65536, most: GIB }, "64MiB",
+        "Under `warm.ahead = window`: how far ahead of the appends.";
+    WARM_BYTES_PER_SECOND = "warm.bytes.per.second", Kind::Bytes { least: 0, most: 64 * GIB }, "0",
+        "The most that is warmed in a second; 0: as fast as it goes.";
+    PIN_WINDOW_BYTES = "pin.window.bytes", Kind::Bytes { least: 0, most: GIB }, "16MiB",
+        "Under the mapped route: how much of what is warm ahead of the appends is locked in memory, in each of three segments; 0: nothing.";
+    PIN_BYTES = "pin.bytes", Kind::Bytes { least: 0, most: 64 * GIB }, "48MiB",
+        "The most that is locked in memory ahead of the appends; less where RLIMIT_MEMLOCK or a quarter of the cgroup's memory limit is less.";
     RING_BYTES = "ring.bytes", Kind::Bytes { least: 65536, most: GIB }, "16MiB",
         "Size of the staging ring, pinned in memory; raised when it could not hold the largest batch.";
     NET_REACTORS = "net.reactors", Kind::Count { least: 0, most: 1024 }, "0",

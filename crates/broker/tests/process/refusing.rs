@@ -56,9 +56,9 @@ fn settings_that_do_not_go_together() {
         &["segment.bytes = 64KiB", "kafka.message.max.bytes = 1048588"],
     );
     refuses(
-        &["--flush", "interval", "--set", "log.route=staged"],
+        &["--set", "net.frame.bytes.max=1MiB"],
         2,
-        &["log.route", "flush.policy"],
+        &["kafka.message.max.bytes", "net.frame.bytes.max"],
     );
 }
 

@@ -91,6 +91,44 @@ fn a_stop_answers_what_was_acknowledged_and_the_next_start_has_it() {
     assert!(client.is_closed());
 }
 
+/// Each route with each policy: what was acknowledged is there after a clean stop, and offsets go on behind it.
+#[test]
+fn every_route_goes_with_every_policy() {
+    for policy in ["sync", "interval"] {
+        for route in ["log.route=staged", "log.route=mapped"] {
+            let directory = tempfile::tempdir().unwrap();
+            let arguments = [
+                "--data-dir",
+                directory.path().to_str().unwrap(),
+                "--kafka",
+                "127.0.0.1:0",
+                "--flush",
+                policy,
+                "--set",
+                route,
+                "--set",
+                "segment.bytes=2MiB",
+                "--set",
+                "warm.ahead=whole",
+            ];
+            for life in 0..2 {
+                let broker = Broker::start(&arguments);
+                let mut client = Client::connect(broker.address("kafka"));
+                client.metadata("kept");
+                for offset in 0..10 {
+                    let produced = client.produce("kept", &[7; 100_000]).unwrap();
+                    assert_eq!(
+                        produced, 0,
+                        "{policy}, {route}, life {life}, record {offset}"
+                    );
+                }
+                let ended = broker.stop(Signal::TERM);
+                assert_eq!(ended.code, Some(0), "{}", ended.log);
+            }
+        }
+    }
+}
+
 /// Under the mapped route a file that is cut short beneath the broker takes its pages away: the store into them fails, and
 /// that is final.
 #[test]
