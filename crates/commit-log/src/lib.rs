@@ -71,7 +71,7 @@ pub use options::{LogOptions, OptionsError, Route, Warm};
 pub use pagelog_record::{
     Epoch, Field, HEADER_SIZE, Header, Kind, Offset, Producer, StreamId, fields,
 };
-pub use pagelog_segment::{Position, Storage};
+pub use pagelog_segment::{Position, Progress, Storage};
 pub use read::Payload;
 pub use recover::{Entry, Recovery, Replay};
 pub use replayer::{Place, Replayer};

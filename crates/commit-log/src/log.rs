@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::Thread;
 
 use pagelog_record::{Epoch, Offset, Seed, StreamId};
-use pagelog_segment::{Position, Segments};
+use pagelog_segment::{Position, Progress, Segments};
 
 use crate::error::LogFailure;
 use crate::options::LogOptions;
@@ -184,6 +184,26 @@ impl Log {
     pub(crate) fn streams(&self) -> Vec<Arc<Stream>> {
         let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
         streams.values().cloned().collect()
+    }
+
+    /// How many segments are ready to follow the one that is being filled; two at most.
+    pub fn segments_ready(&self) -> usize {
+        self.segments.ready()
+    }
+
+    /// How often an append was refused because no segment was ready.
+    pub fn waits_for_segments(&self) -> u64 {
+        self.segments.not_ready()
+    }
+
+    /// How many files of deleted segments are kept to be used again.
+    pub fn segments_spare(&self) -> usize {
+        self.segments.spares()
+    }
+
+    /// How far the warm-ups ahead of the appenders are: of the segment that is being filled and of those that are ready. Empty without warm-up.
+    pub fn warm_up(&self) -> Vec<Progress> {
+        self.segments.warm_up()
     }
 
     pub(crate) fn tail(&self) -> MutexGuard<'_, Tail> {

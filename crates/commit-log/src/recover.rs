@@ -17,6 +17,10 @@ use crate::scan::{NotWhole, Progress, Scanner, Source};
 /// The largest control entry that is read into memory whole, in bytes.
 const CONTROL_SIZE_MAX: u32 = 16 << 20;
 
+/// How much of each segment behind the one in which the log breaks off is searched for a proof of damage. Had such a segment been begun, an entry
+/// of it would lie there. A file that was used before is full of what it held, and to read gigabytes of that at every start would prove no more.
+const PROOF_REACH: u64 = 16 << 20;
+
 /// The segment head and the entry of the opening, which begin a log.
 const FIRST_ENTRIES_SIZE: u64 = SEGMENT_HEAD_SIZE + entry_size(Control::plain(0).len() as u32);
 
@@ -72,7 +76,9 @@ pub(crate) fn replay(
             if state.recovery.entries == 0 {
                 state.check_foreign(&sources)?;
             }
-            state.recovery.cut = (!is_blank(why)).then_some(why);
+            // Behind a clean stop nothing was lost, whatever a file that was used before may hold there.
+            let torn = !state.recovery.clean && !is_blank(why);
+            state.recovery.cut = torn.then_some(why);
             break;
         }
     }
@@ -210,12 +216,17 @@ impl<'a> State<'a> {
     }
 
     /// A whole entry behind the end, which lies in the first of `rest`, that was written when the end had long been durable.
+    ///
+    /// Not every whole entry there is one. What a file held when it was another segment names its own place, which is not this one, and lies below
+    /// everything that can be asked for. What an earlier life wrote in this place and a crash cut off is of a lower epoch, or, if this life's first entry
+    /// was lost with it, names no durable position above the end: else that life's cut would have been refused.
     fn proof(&self, rest: &[Source<'_>]) -> Result<Option<Header>, OpenError> {
         let end = self.recovery.end;
-        for source in rest {
+        for (index, source) in rest.iter().enumerate() {
             let segment = source.segment;
             let mut at = end.max(segment.base()) - segment.base();
-            let mut scanner = Scanner::new(source, self.seed, self.progress);
+            let reach = if index == 0 { u64::MAX } else { PROOF_REACH };
+            let mut scanner = Scanner::new(&source.first(reach), self.seed, self.progress);
             while let Some(header) = next_whole(&mut scanner, segment, at)? {
                 if header.epoch >= self.recovery.epoch && header.durable > end.0 {
                     return Ok(Some(header));

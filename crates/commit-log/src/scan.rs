@@ -68,6 +68,14 @@ impl<'a> Source<'a> {
         let data_end = segment.file().data_end()?.min(segment.size());
         Ok(Source { segment, data_end })
     }
+
+    /// The first `size` bytes of it alone: behind them it counts as never written.
+    pub(crate) fn first(&self, size: u64) -> Source<'a> {
+        Source {
+            segment: self.segment,
+            data_end: self.data_end.min(size),
+        }
+    }
 }
 
 /// Told how far the log has been read.

@@ -119,9 +119,9 @@ impl Ahead {
         Ok(segment)
     }
 
-    /// How many are ready.
-    pub(crate) fn ready(&self) -> usize {
-        self.shared.lock().ready.len()
+    /// Those that are ready, in order.
+    pub(crate) fn ready(&self) -> Vec<Arc<Segment>> {
+        self.shared.lock().ready.iter().cloned().collect()
     }
 
     /// How often [`Ahead::take`] gave nothing.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use pagelog_page_cache::Progress;
 
 use crate::ahead::Ahead;
 use crate::aside::Aside;
@@ -216,7 +217,18 @@ impl Segments {
     /// How many segments are ready to be taken.
     #[must_use]
     pub fn ready(&self) -> usize {
-        self.ahead.get().map_or(0, Ahead::ready)
+        self.ahead.get().map_or(0, |ahead| ahead.ready().len())
+    }
+
+    /// How far the warm-ups are: of the last segment of the run, and of those that are ready. Empty without warm-up.
+    #[must_use]
+    pub fn warm_up(&self) -> Vec<Progress> {
+        let last = self.run.load().last().cloned();
+        let ready = self.ahead.get().map_or_else(Vec::new, Ahead::ready);
+        let segments = last.into_iter().chain(ready);
+        segments
+            .filter_map(|segment| segment.warm_progress())
+            .collect()
     }
 
     /// How often [`Segments::take_next`] found none ready: appenders who had to wait for a file.

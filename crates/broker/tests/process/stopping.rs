@@ -107,8 +107,6 @@ fn every_route_goes_with_every_policy() {
                 "--set",
                 route,
                 "--set",
-                "segment.bytes=2MiB",
-                "--set",
                 "warm.ahead=whole",
             ];
             for life in 0..2 {

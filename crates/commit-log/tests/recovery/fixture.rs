@@ -46,7 +46,11 @@ pub(crate) fn open_with(
     route: Route,
     met: &mut dyn FnMut(&Header),
 ) -> Result<Fixture, OpenError> {
-    let options = LogOptions::new(SEGMENT_SIZE, route, 2048);
+    let options = LogOptions {
+        // Wherever segments are removed, their files come back with what they held.
+        spares_max: 2,
+        ..LogOptions::new(SEGMENT_SIZE, route, 2048)
+    };
     let mut headers = Vec::new();
     let opened = Log::open(Arc::new(storage.clone()), options, &mut |entry| {
         headers.push(*entry.header);

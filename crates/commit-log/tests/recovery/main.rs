@@ -7,5 +7,6 @@ mod failures;
 mod fixture;
 mod front;
 mod model;
+mod recycled;
 mod replaying;
 mod tail;
