@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pagelog_commit_log::{LogOptions, Route, Warm};
 use pagelog_flush::{Interval, Policy};
-use pagelog_kafka::KafkaOptions;
+use pagelog_kafka::{GroupOptions, KafkaOptions};
 use pagelog_net::{ColdReads, ServerOptions};
 use pagelog_store::answer::Mark;
 use pagelog_store::{Cleanup, StoreOptions, TimestampType, TopicConfig};
@@ -32,6 +32,8 @@ pub(crate) struct Configuration {
     pub(crate) net: ServerOptions,
     /// The settings of the Kafka protocol.
     pub(crate) kafka: KafkaOptions,
+    /// How often groups are looked at for what has run out.
+    pub(crate) groups_sweep_interval: Duration,
 }
 
 impl Configuration {
@@ -49,6 +51,9 @@ impl Configuration {
             policy,
             net: net(settings),
             kafka: kafka(settings),
+            groups_sweep_interval: Duration::from_millis(
+                settings.number(&table::KAFKA_OFFSETS_RETENTION_CHECK_INTERVAL_MS),
+            ),
         })
     }
 }
@@ -134,6 +139,23 @@ fn kafka(settings: &Settings) -> KafkaOptions {
         log_message_timestamp_after_max_ms: in_i64(
             settings.number(&table::KAFKA_TIMESTAMP_AFTER_MAX_MS),
         ),
+        groups: groups(settings),
+    }
+}
+
+fn groups(settings: &Settings) -> GroupOptions {
+    let milliseconds = |setting| Duration::from_millis(settings.number(setting));
+    let minutes = settings.number(&table::KAFKA_OFFSETS_RETENTION_MINUTES);
+    GroupOptions {
+        session_timeout_min: milliseconds(&table::KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS),
+        session_timeout_max: milliseconds(&table::KAFKA_GROUP_MAX_SESSION_TIMEOUT_MS),
+        initial_rebalance_delay: milliseconds(&table::KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS),
+        size_max: in_usize(settings.number(&table::KAFKA_GROUP_MAX_SIZE)),
+        offset_metadata_max_bytes: in_usize(
+            settings.number(&table::KAFKA_OFFSET_METADATA_MAX_BYTES),
+        ),
+        offsets_retention: Duration::from_secs(minutes * 60),
+        ..GroupOptions::default()
     }
 }
 

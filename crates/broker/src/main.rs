@@ -11,6 +11,7 @@ mod offline;
 mod serve;
 mod settings;
 mod signals;
+mod sweeper;
 
 use std::process::ExitCode;
 use std::sync::mpsc;

@@ -20,6 +20,7 @@ use crate::exit::Failure;
 use crate::limits;
 use crate::listen::{Bound, Listen};
 use crate::signals::Event;
+use crate::sweeper::Sweeper;
 
 /// How long answers that wait may take at a stop; a long poll is cut, since its client asks again.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -49,6 +50,8 @@ pub(crate) fn serve(
         Flush::start(opened.sync, configuration.policy).context("cannot start the flush thread")?;
     let _watch = watch(&log, events);
     let kafka = Kafka::new(store, configuration.kafka);
+    let _sweeper = Sweeper::start(kafka.clone(), configuration.groups_sweep_interval)
+        .context("cannot start the thread that sweeps the groups")?;
     let ready = ready_line(&listeners);
     let server = start(configuration.net, listeners, kafka, &log).context("cannot serve")?;
     announce(&ready);
@@ -108,7 +111,7 @@ fn start(
             host: told.host,
             port: told.port,
         };
-        Box::new(kafka.open(Arc::new(advertised))) as Box<dyn Handler>
+        Box::new(kafka.open(Arc::new(advertised), accepted.peer.ip())) as Box<dyn Handler>
     });
     let marks = Marks {
         written: Arc::clone(log.written()),

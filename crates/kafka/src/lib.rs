@@ -1,10 +1,12 @@
 //! The Kafka protocol over the store: codec, record batches and request handlers.
 //!
 //! [`codec`] knows the bytes of requests and responses, [`batch`] those of the record batches inside them; neither knows the store.
-//! [`Kafka`] is where both meet it: it says what each request means, and knows no socket.
+//! The coordinator of groups keeps consumers in step. [`Kafka`] is where both meet it: it says what each request means, and knows no socket.
 
 pub mod batch;
 pub mod codec;
+mod groups;
 mod handlers;
 
+pub use groups::GroupOptions;
 pub use handlers::{Advertised, Connection, Kafka, KafkaOptions, NODE_ID};

@@ -16,8 +16,8 @@ pub struct Carried {
 
 impl Store {
     /// All who keep values in control entries; whoever adds a type of entry adds its keeper here.
-    fn keepers(&self) -> [&dyn Keeper; 1] {
-        [self]
+    fn keepers(&self) -> [&dyn Keeper; 2] {
+        [self, self.groups()]
     }
 
     /// Appends again the values whose control entries lie below `until`, about `size_max` bytes of them. To be called until [`Carried::all`].

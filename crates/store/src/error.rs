@@ -8,6 +8,7 @@ use pagelog_record::Offset;
 use uuid::Uuid;
 
 use crate::control::ControlError;
+use crate::groups::GroupEntryError;
 use crate::producers::SequenceError;
 use crate::topic_name::TopicName;
 
@@ -235,6 +236,9 @@ pub enum ReplayError {
     /// A control entry cannot be read.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// A control entry of a group cannot be read.
+    #[error(transparent)]
+    Group(#[from] GroupEntryError),
     /// A topic has a stream that another has.
     #[error("topic {name} has stream {found}, which is another topic's")]
     StreamReused {

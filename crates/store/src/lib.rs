@@ -15,6 +15,7 @@ mod control;
 mod core;
 mod epochs;
 mod error;
+mod groups;
 mod kept;
 mod partition;
 mod producer_ids;
@@ -37,6 +38,9 @@ pub use epochs::EpochEnd;
 pub use error::{
     AppendError, ConfigureTopicError, CreateTopicError, DeleteTopicError, GrowTopicError, LogError,
     ProducerIdsExhausted, ReadError, ReplayError,
+};
+pub use groups::{
+    Commit, GROUP_NAME_SIZE_MAX, GroupEntryError, GroupName, GroupNameError, Groups, Place,
 };
 pub use kept::{Carrier, Keeper, Kept, Paused};
 pub use pagelog_commit_log::{

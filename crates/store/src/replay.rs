@@ -15,6 +15,7 @@ use crate::configs::Configs;
 use crate::control::{ControlEntry, StreamRun, TopicEntry};
 use crate::core::Core;
 use crate::error::ReplayError;
+use crate::groups::{Group, GroupName, GroupsReplay};
 use crate::kept::Kept;
 use crate::partition::{Partition, Past};
 use crate::producers::Remembered;
@@ -36,6 +37,7 @@ pub(crate) struct Replay {
     deleted: Vec<StreamId>,
     streams_given: Kept<u32>,
     configs: Configs,
+    groups: GroupsReplay,
 }
 
 /// Where a control entry was found.
@@ -68,6 +70,7 @@ impl Replay {
                 at: Position(u64::MAX),
             },
             configs: Configs::default(),
+            groups: GroupsReplay::default(),
         }
     }
 
@@ -92,6 +95,9 @@ impl Replay {
     /// Takes up a control entry; the log's own are passed over.
     pub(crate) fn control(&mut self, payload: &[u8], found: FoundEntry) -> Result<(), ReplayError> {
         let FoundEntry { at, end, moved } = found;
+        if self.groups.take(payload, at)? {
+            return Ok(());
+        }
         match ControlEntry::decode(payload)? {
             None => {}
             Some(ControlEntry::TopicDeleted { id }) => self.deleted(id),
@@ -197,6 +203,12 @@ impl Replay {
             streams: found.entry.runs.iter().map(StreamRun::range).collect(),
         };
         self.topics.values().map(listed).collect()
+    }
+
+    /// The groups; what they committed in deleted topics is gone. To be taken before the topics.
+    pub(crate) fn take_groups(&mut self) -> HashMap<GroupName, Group> {
+        let groups = std::mem::take(&mut self.groups);
+        groups.finish(|topic| self.topics.contains_key(&topic))
     }
 
     /// The first stream id that has never been given.

@@ -15,6 +15,7 @@ use crate::clock::now_ms;
 use crate::configs::Configs;
 use crate::core::Core;
 use crate::error::{ProducerIdsExhausted, ReplayError};
+use crate::groups::Groups;
 use crate::kept::Kept;
 use crate::producer_ids::ProducerIds;
 use crate::replay::{FoundEntry, PARTITIONS_LIMIT, Replay};
@@ -73,6 +74,7 @@ pub struct Store {
     /// Taken before any partition's lock.
     changes: Mutex<Changes>,
     producer_ids: ProducerIds,
+    groups: Groups,
     pub(crate) partitions_max: u32,
     pub(crate) topic_defaults: TopicConfig,
 }
@@ -111,6 +113,7 @@ impl Store {
             acknowledges_appended: options.acknowledges_appended,
             producer_expiration_ms,
         });
+        let groups = replay.take_groups();
         let (streams_given, topics_at) = (replay.streams_given(), replay.topics_at());
         let configs = replay.take_configs();
         let broker = configs.broker();
@@ -132,6 +135,7 @@ impl Store {
             .sum();
         let store = Store {
             producer_ids: ProducerIds::new(core.log.epoch()),
+            groups: Groups::new(Arc::clone(&core), groups),
             core,
             topics: ArcSwap::from_pointee(topics),
             changes: Mutex::new(Changes {
@@ -154,6 +158,11 @@ impl Store {
     /// The topics at this moment; without a lock.
     pub fn topics(&self) -> Arc<Topics> {
         self.topics.load_full()
+    }
+
+    /// The groups of consumers: how far they have come, and what their protocols keep.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// A producer id that was never given before in the life of the log, and never will be again.

@@ -283,6 +283,7 @@ impl Store {
             partition.mark_deleted();
             self.core.log.forget(partition.stream());
         }
+        self.groups().topic_deleted(id);
         Ok(deleted.end)
     }
 

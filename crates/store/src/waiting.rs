@@ -33,8 +33,8 @@ impl Waiter {
         }
     }
 
-    /// Asks to be polled when `mark` has reached `at`.
-    pub(crate) fn tell(&self, mark: Mark, at: Position) {
+    /// Asks that the waiting answer be polled when `mark` has reached `at`; at once if it has.
+    pub fn tell(&self, mark: Mark, at: Position) {
         self.notify.notify(self.token, mark, at);
     }
 }

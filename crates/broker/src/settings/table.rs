@@ -124,6 +124,24 @@ settings! {
     KAFKA_PRODUCER_ID_EXPIRATION_MS = "kafka.producer.id.expiration.ms",
         Kind::Milliseconds { least: 1000, most: 365 * DAY_MS }, "86400000",
         "A producer that has sent nothing to a partition for so long is forgotten there.";
+    KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS = "kafka.group.min.session.timeout.ms",
+        Kind::Milliseconds { least: 1, most: DAY_MS }, "6000",
+        "The shortest session timeout that a member of a group may ask for.";
+    KAFKA_GROUP_MAX_SESSION_TIMEOUT_MS = "kafka.group.max.session.timeout.ms",
+        Kind::Milliseconds { least: 1, most: DAY_MS }, "1800000",
+        "The longest session timeout that a member of a group may ask for.";
+    KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS = "kafka.group.initial.rebalance.delay.ms",
+        Kind::Milliseconds { least: 0, most: DAY_MS }, "3000",
+        "How long a group that was empty waits for more members before its partitions are shared out.";
+    KAFKA_GROUP_MAX_SIZE = "kafka.group.max.size", Kind::Count { least: 1, most: 1_000_000 }, "10000",
+        "The most members of one group.";
+    KAFKA_OFFSET_METADATA_MAX_BYTES = "kafka.offset.metadata.max.bytes", Kind::Count { least: 0, most: 32_767 }, "4096",
+        "The longest text that a client may commit with an offset, in bytes.";
+    KAFKA_OFFSETS_RETENTION_MINUTES = "kafka.offsets.retention.minutes", Kind::Count { least: 1, most: 50_000_000 }, "10080",
+        "How long committed offsets are kept after their group has lost its last member.";
+    KAFKA_OFFSETS_RETENTION_CHECK_INTERVAL_MS = "kafka.offsets.retention.check.interval.ms",
+        Kind::Milliseconds { least: 1, most: DAY_MS }, "600000",
+        "How often committed offsets that are too old are looked for.";
 }
 
 #[cfg(test)]

@@ -12,12 +12,22 @@ pub enum ApiKey {
     Fetch = 1,
     ListOffsets = 2,
     Metadata = 3,
+    OffsetCommit = 8,
+    OffsetFetch = 9,
     FindCoordinator = 10,
+    JoinGroup = 11,
+    Heartbeat = 12,
+    LeaveGroup = 13,
+    SyncGroup = 14,
+    DescribeGroups = 15,
+    ListGroups = 16,
     ApiVersions = 18,
     CreateTopics = 19,
     DeleteTopics = 20,
     InitProducerId = 22,
     OffsetForLeaderEpoch = 23,
+    DeleteGroups = 42,
+    OffsetDelete = 47,
 }
 
 /// One row of the table: versions told to clients, versions that are served, the first flexible one.
@@ -26,6 +36,9 @@ struct Row {
     served: RangeInclusive<i16>,
     flexible_from: i16,
 }
+
+/// Of an API whose messages never became flexible.
+const NEVER: i16 = i16::MAX;
 
 const fn row(first: i16, last: i16, flexible_from: i16) -> Row {
     Row {
@@ -37,17 +50,27 @@ const fn row(first: i16, last: i16, flexible_from: i16) -> Row {
 
 impl ApiKey {
     /// Every API, by rising key, as the ApiVersions answer lists them.
-    pub const ALL: [ApiKey; 10] = [
+    pub const ALL: [ApiKey; 20] = [
         ApiKey::Produce,
         ApiKey::Fetch,
         ApiKey::ListOffsets,
         ApiKey::Metadata,
+        ApiKey::OffsetCommit,
+        ApiKey::OffsetFetch,
         ApiKey::FindCoordinator,
+        ApiKey::JoinGroup,
+        ApiKey::Heartbeat,
+        ApiKey::LeaveGroup,
+        ApiKey::SyncGroup,
+        ApiKey::DescribeGroups,
+        ApiKey::ListGroups,
         ApiKey::ApiVersions,
         ApiKey::CreateTopics,
         ApiKey::DeleteTopics,
         ApiKey::InitProducerId,
         ApiKey::OffsetForLeaderEpoch,
+        ApiKey::DeleteGroups,
+        ApiKey::OffsetDelete,
     ];
 
     /// The API of a key from the wire.
@@ -101,12 +124,22 @@ impl ApiKey {
             ApiKey::Fetch => row(4, 17, 12),
             ApiKey::ListOffsets => row(1, 9, 6),
             ApiKey::Metadata => row(0, 12, 9),
-            ApiKey::FindCoordinator => row(0, 5, 3),
+            ApiKey::OffsetCommit => row(2, 9, 8),
+            ApiKey::OffsetFetch => row(1, 9, 6),
+            ApiKey::FindCoordinator => row(0, 6, 3),
+            ApiKey::JoinGroup => row(0, 9, 6),
+            ApiKey::Heartbeat => row(0, 4, 4),
+            ApiKey::LeaveGroup => row(0, 5, 4),
+            ApiKey::SyncGroup => row(0, 5, 4),
+            ApiKey::DescribeGroups => row(0, 6, 5),
+            ApiKey::ListGroups => row(0, 5, 3),
             ApiKey::ApiVersions => row(0, 4, 3),
             ApiKey::CreateTopics => row(2, 7, 5),
             ApiKey::DeleteTopics => row(1, 6, 4),
             ApiKey::InitProducerId => row(0, 5, 2),
             ApiKey::OffsetForLeaderEpoch => row(2, 4, 4),
+            ApiKey::DeleteGroups => row(0, 2, 2),
+            ApiKey::OffsetDelete => row(0, 0, NEVER),
         }
     }
 }

@@ -61,8 +61,20 @@ codes! {
     NOT_ENOUGH_REPLICAS_AFTER_APPEND = 20,
     /// `acks` is none of -1, 0, 1.
     INVALID_REQUIRED_ACKS = 21,
+    /// The generation is not the group's.
+    ILLEGAL_GENERATION = 22,
+    /// The member's protocol is not one that the group has.
+    INCONSISTENT_GROUP_PROTOCOL = 23,
     /// The group id is not allowed.
     INVALID_GROUP_ID = 24,
+    /// The group has no such member.
+    UNKNOWN_MEMBER_ID = 25,
+    /// The session timeout is not one that the broker allows.
+    INVALID_SESSION_TIMEOUT = 26,
+    /// The group is being shared out anew: join again.
+    REBALANCE_IN_PROGRESS = 27,
+    /// What is committed is larger than the log takes.
+    INVALID_COMMIT_OFFSET_SIZE = 28,
     /// The client may not use the topic.
     TOPIC_AUTHORIZATION_FAILED = 29,
     /// The client may not use the cluster.
@@ -109,6 +121,10 @@ codes! {
     KAFKA_STORAGE_ERROR = 56,
     /// The broker has forgotten the producer id.
     UNKNOWN_PRODUCER_ID = 59,
+    /// The group has members.
+    NON_EMPTY_GROUP = 68,
+    /// There is no such group.
+    GROUP_ID_NOT_FOUND = 69,
     /// There is no such fetch session.
     FETCH_SESSION_ID_NOT_FOUND = 70,
     /// The fetch session is at another epoch.
@@ -123,8 +139,18 @@ codes! {
     UNSUPPORTED_COMPRESSION_TYPE = 76,
     /// The offset is not known yet; ask again.
     OFFSET_NOT_AVAILABLE = 78,
+    /// The member shall join again with the id that it has been given.
+    MEMBER_ID_REQUIRED = 79,
+    /// The group has as many members as are allowed.
+    GROUP_MAX_SIZE_REACHED = 81,
+    /// Another member has taken over the instance id.
+    FENCED_INSTANCE_ID = 82,
+    /// The group is subscribed to the topic.
+    GROUP_SUBSCRIBED_TO_TOPIC = 86,
     /// The batch breaks a rule of its format.
     INVALID_RECORD = 87,
+    /// A transaction may still change the offset.
+    UNSTABLE_OFFSET_COMMIT = 88,
     /// A newer producer with the same transactional id has taken over.
     PRODUCER_FENCED = 90,
     /// There is no such resource.
@@ -135,6 +161,16 @@ codes! {
     INCONSISTENT_TOPIC_ID = 103,
     /// A fetch session mixes topic ids and names.
     FETCH_SESSION_TOPIC_ID_ERROR = 106,
+    /// The member is fenced off by the coordinator: it has to join again.
+    FENCED_MEMBER_EPOCH = 110,
+    /// Another member still has the instance id.
+    UNRELEASED_INSTANCE_ID = 111,
+    /// The broker does not have this way of sharing out.
+    UNSUPPORTED_ASSIGNOR = 112,
+    /// The member's epoch is not the coordinator's.
+    STALE_MEMBER_EPOCH = 113,
+    /// The expression for topics cannot be read.
+    INVALID_REGULAR_EXPRESSION = 128,
     /// The client shall start from its bootstrap servers again.
     REBOOTSTRAP_REQUIRED = 129,
 }

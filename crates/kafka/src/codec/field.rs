@@ -1,5 +1,6 @@
 //! What a field of a message can be: integers, strings, bytes, uuids, arrays and structs, each in both directions.
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{DecodeError, Encoding, ErrorCode, Reader, Writer};
@@ -104,6 +105,30 @@ strings! {
     Option<&'a str>: |reader| reader.nullable_string(), |text| *text;
     String: |reader| reader.string().map(str::to_owned), |text| Some(text);
     Option<String>: |reader| Ok(reader.nullable_string()?.map(str::to_owned)), |text| text.as_deref();
+}
+
+macro_rules! bytes {
+    ($($type:ty: |$decoded:ident| $decode:expr;)*) => {$(
+        impl<'a> Field<'a> for $type {
+            fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, DecodeError> {
+                let $decoded = reader.nullable_bytes()?.ok_or(DecodeError::Null)?;
+                Ok($decode)
+            }
+
+            fn encode(&self, writer: &mut Writer<'_>, _version: i16) {
+                writer.nullable_bytes(Some(self));
+            }
+
+            fn size_min(_version: i16, encoding: Encoding) -> usize {
+                count_size_min(encoding)
+            }
+        }
+    )*};
+}
+
+bytes! {
+    &'a [u8]: |bytes| bytes;
+    Bytes: |bytes| Bytes::copy_from_slice(bytes);
 }
 
 impl<'a> Field<'a> for Option<&'a [u8]> {

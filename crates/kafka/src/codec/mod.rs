@@ -9,7 +9,9 @@
 mod api;
 pub mod api_versions;
 pub mod create_topics;
+pub mod delete_groups;
 pub mod delete_topics;
+pub mod describe_groups;
 mod error;
 mod error_code;
 pub mod fetch;
@@ -17,22 +19,32 @@ pub mod fetch_answer;
 mod field;
 pub mod find_coordinator;
 pub mod frame;
+pub mod heartbeat;
 pub mod init_producer_id;
+pub mod join_group;
+pub mod leave_group;
+pub mod list_groups;
 pub mod list_offsets;
 pub mod metadata;
+pub mod offset_commit;
+pub mod offset_delete;
+pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod produce;
 mod reader;
-mod schema;
+pub(crate) mod schema;
+pub mod sync_group;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod varint;
 mod writer;
 
 pub use api::ApiKey;
 pub use api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 pub use create_topics::{CreateTopicsRequest, CreateTopicsResponse};
+pub use delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
 pub use delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
+pub use describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
 pub use error::DecodeError;
 pub use error_code::ErrorCode;
 pub use fetch::{FetchRequest, FetchResponse};
@@ -41,12 +53,20 @@ pub use find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 pub use frame::{
     Request, RequestHeader, Response, decode_response, encode_request, encode_response,
 };
+pub use heartbeat::{HeartbeatRequest, HeartbeatResponse};
 pub use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+pub use join_group::{JoinGroupRequest, JoinGroupResponse};
+pub use leave_group::{LeaveGroupRequest, LeaveGroupResponse};
+pub use list_groups::{ListGroupsRequest, ListGroupsResponse};
 pub use list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 pub use metadata::{MetadataRequest, MetadataResponse};
+pub use offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
+pub use offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse};
+pub use offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
 pub use offset_for_leader_epoch::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 pub use produce::{ProduceRequest, ProduceResponse};
 pub use reader::{ELEMENTS_MAX, Reader};
+pub use sync_group::{SyncGroupRequest, SyncGroupResponse};
 pub use writer::Writer;
 
 /// How strings, arrays and optional fields are written.

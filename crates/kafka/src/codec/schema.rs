@@ -156,4 +156,5 @@ macro_rules! api {
     };
 }
 
-pub(super) use {api, message};
+pub(super) use api;
+pub(crate) use message;

@@ -1,6 +1,8 @@
 //! What all Kafka connections of a process share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,6 +11,7 @@ use pagelog_store::{Store, Topic};
 use super::connection::Connection;
 use super::options::KafkaOptions;
 use crate::codec::ErrorCode;
+use crate::groups::Coordinator;
 
 /// The id of this node, the only one of its cluster.
 pub const NODE_ID: i32 = 1;
@@ -31,13 +34,16 @@ pub(super) struct Broker {
     pub(super) store: Arc<Store>,
     pub(super) options: KafkaOptions,
     pub(super) cluster_id: String,
+    pub(super) groups: Coordinator,
 }
 
 impl Kafka {
     /// Serves `store`.
     pub fn new(store: Arc<Store>, options: KafkaOptions) -> Kafka {
         let cluster_id = URL_SAFE_NO_PAD.encode(store.log_id());
+        let groups = Coordinator::new(Arc::clone(&store), options.groups.clone());
         Kafka(Arc::new(Broker {
+            groups,
             store,
             options,
             cluster_id,
@@ -49,9 +55,16 @@ impl Kafka {
         &self.0.cluster_id
     }
 
-    /// One connection, that came in by the listener which clients reach under `advertised`.
-    pub fn open(&self, advertised: Arc<Advertised>) -> Connection {
-        Connection::new(Arc::clone(&self.0), advertised)
+    /// One connection of `peer`, that came in by the listener which clients reach under `advertised`.
+    pub fn open(&self, advertised: Arc<Advertised>, peer: IpAddr) -> Connection {
+        Connection::new(Arc::clone(&self.0), advertised, peer)
+    }
+
+    /// Does what has run out in groups: sessions that nobody waits for, committed offsets that are too old, groups with nothing left.
+    ///
+    /// To be called once in a while, on a thread that may take its time.
+    pub fn sweep_groups(&self) {
+        self.0.groups.sweep(Instant::now());
     }
 }
 

@@ -1,14 +1,16 @@
 //! One connection: a frame is recognised and goes to the file of its API.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use pagelog_store::answer::{Answer, CloseReason, Context, Handler};
 use pagelog_transfer::Rope;
 
 use super::broker::{Advertised, Broker};
+use super::groups::Client;
 use super::{
-    api_versions, create_topics, delete_topics, fetch, find_coordinator, init_producer_id,
+    api_versions, create_topics, delete_topics, fetch, find_coordinator, groups, init_producer_id,
     leader_epoch, list_offsets, metadata, produce,
 };
 use crate::codec::{
@@ -20,6 +22,7 @@ use crate::codec::{
 pub struct Connection {
     broker: Arc<Broker>,
     advertised: Arc<Advertised>,
+    peer: IpAddr,
 }
 
 /// What a handler needs of its request, beside the body.
@@ -46,8 +49,24 @@ pub(super) enum Refusal {
 }
 
 impl Connection {
-    pub(super) fn new(broker: Arc<Broker>, advertised: Arc<Advertised>) -> Connection {
-        Connection { broker, advertised }
+    pub(super) fn new(
+        broker: Arc<Broker>,
+        advertised: Arc<Advertised>,
+        peer: IpAddr,
+    ) -> Connection {
+        Connection {
+            broker,
+            advertised,
+            peer,
+        }
+    }
+
+    /// Who asks, for requests that make somebody known under a name.
+    fn client(&self, id: Option<&str>) -> Client {
+        Client {
+            id: id.unwrap_or_default().to_owned(),
+            host: format!("/{}", self.peer),
+        }
     }
 
     fn route(&self, frame: &[u8], context: &Context<'_>) -> Result<Answer, Refusal> {
@@ -56,7 +75,7 @@ impl Connection {
             api,
             version,
             correlation_id,
-            ..
+            client_id,
         } = header;
         if !api.served().contains(&version) {
             // KIP-511: the one request that is answered in a version that nobody knows, so that client and broker can agree.
@@ -82,8 +101,32 @@ impl Connection {
             ApiKey::Fetch => fetch::handle(call, &Field::decode(&mut body, version)?, context),
             ApiKey::ListOffsets => list_offsets::handle(call, &Field::decode(&mut body, version)?),
             ApiKey::Metadata => metadata::handle(call, Field::decode(&mut body, version)?),
+            ApiKey::OffsetCommit => {
+                groups::commit::handle(call, self.client(client_id), frame, context)
+            }
+            ApiKey::OffsetFetch => {
+                groups::fetch::handle(call, Field::decode(&mut body, version)?, context.now)
+            }
             ApiKey::FindCoordinator => {
                 find_coordinator::handle(&call, &Field::decode(&mut body, version)?)
+            }
+            ApiKey::JoinGroup => groups::join::handle(call, self.client(client_id), frame, context),
+            ApiKey::Heartbeat => {
+                let request = Field::decode(&mut body, version)?;
+                groups::heartbeat::handle(&call, &request, context.now)
+            }
+            ApiKey::LeaveGroup => {
+                let request = Field::decode(&mut body, version)?;
+                groups::leave::handle(&call, &request, context.now)
+            }
+            ApiKey::SyncGroup => groups::sync::handle(call, self.client(client_id), frame, context),
+            ApiKey::DescribeGroups => {
+                let request = Field::decode(&mut body, version)?;
+                groups::describe::handle(&call, &request, context.now)
+            }
+            ApiKey::ListGroups => {
+                let request = Field::decode(&mut body, version)?;
+                groups::list::handle(&call, &request, context.now)
             }
             ApiKey::ApiVersions => api_versions::handle(&call, &Field::decode(&mut body, version)?),
             ApiKey::CreateTopics => {
@@ -98,6 +141,10 @@ impl Connection {
             ApiKey::OffsetForLeaderEpoch => {
                 leader_epoch::handle(&call, &Field::decode(&mut body, version)?)
             }
+            ApiKey::DeleteGroups => {
+                groups::delete::handle(call, &Field::decode(&mut body, version)?)
+            }
+            ApiKey::OffsetDelete => groups::forget::handle(call, frame),
         }
     }
 }

@@ -12,6 +12,7 @@ mod delete_topics;
 mod fetch;
 mod fetch_rope;
 mod find_coordinator;
+mod groups;
 mod init_producer_id;
 mod leader_epoch;
 mod list_offsets;

@@ -3,6 +3,8 @@
 //! `producer.id.expiration.ms` is not among them: the store remembers producers, so it is
 //! [`pagelog_store::StoreOptions::producer_expiration`].
 
+use crate::groups::GroupOptions;
+
 /// Settings of the Kafka protocol. The defaults are Kafka's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KafkaOptions {
@@ -20,6 +22,8 @@ pub struct KafkaOptions {
     pub log_message_timestamp_before_max_ms: i64,
     /// `log.message.timestamp.after.max.ms`: how far a record's time may lie after the broker's.
     pub log_message_timestamp_after_max_ms: i64,
+    /// The settings of groups.
+    pub groups: GroupOptions,
 }
 
 impl Default for KafkaOptions {
@@ -32,6 +36,7 @@ impl Default for KafkaOptions {
             fetch_max_bytes: 57_671_680,
             log_message_timestamp_before_max_ms: i64::MAX,
             log_message_timestamp_after_max_ms: 3_600_000,
+            groups: GroupOptions::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A data directory with tiny segments, and the broker over it, which can be stopped and started.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,7 +105,8 @@ impl Broker {
             port,
         };
         Client::new(
-            self.kafka.open(Arc::new(advertised)),
+            self.kafka
+                .open(Arc::new(advertised), Ipv4Addr::LOCALHOST.into()),
             Arc::clone(&self.store),
         )
     }

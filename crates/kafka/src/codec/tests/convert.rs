@@ -1,7 +1,7 @@
 //! Our fields as those of the `kafka-protocol` crate.
 
 use bytes::Bytes;
-use kafka_protocol::messages::{BrokerId, ProducerId, TopicName, TransactionalId};
+use kafka_protocol::messages::{BrokerId, GroupId, ProducerId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
@@ -38,6 +38,10 @@ conversions! {
     ErrorCode => i16: |value| value.0;
     Uuid => Uuid: |value| *value;
     &str => StrBytes: |value| text(value);
+    &str => GroupId: |value| GroupId(text(value));
+    String => GroupId: |value| GroupId(text(value));
+    &[u8] => Bytes: |value| Bytes::copy_from_slice(value);
+    Bytes => Bytes: |value| value.clone();
     &str => TopicName: |value| TopicName(text(value));
     String => StrBytes: |value| text(value);
     String => TopicName: |value| TopicName(text(value));

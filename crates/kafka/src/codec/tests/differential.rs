@@ -42,6 +42,34 @@ nulls! {
             message.topics.iter_mut().for_each(|topic| mend(&mut topic.name));
         }
     }
+    ours::DeleteGroupsRequest<'_>: |message, version| {}
+    ours::DeleteGroupsResponse: |message, version| {}
+    ours::DescribeGroupsRequest<'_>: |message, version| {}
+    ours::DescribeGroupsResponse: |message, version| {}
+    ours::HeartbeatRequest<'_>: |message, version| {}
+    ours::HeartbeatResponse: |message, version| {}
+    ours::JoinGroupRequest<'_>: |message, version| {}
+    ours::JoinGroupResponse: |message, version| {
+        if version < 7 {
+            mend(&mut message.protocol_name);
+        }
+    }
+    ours::LeaveGroupRequest<'_>: |message, version| {}
+    ours::LeaveGroupResponse: |message, version| {}
+    ours::ListGroupsRequest<'_>: |message, version| {}
+    ours::ListGroupsResponse: |message, version| {}
+    ours::OffsetCommitRequest<'_>: |message, version| {}
+    ours::OffsetCommitResponse: |message, version| {}
+    ours::OffsetDeleteRequest<'_>: |message, version| {}
+    ours::OffsetDeleteResponse: |message, version| {}
+    ours::OffsetFetchRequest<'_>: |message, version| {
+        if version < 2 {
+            mend(&mut message.topics);
+        }
+    }
+    ours::OffsetFetchResponse: |message, version| {}
+    ours::SyncGroupRequest<'_>: |message, version| {}
+    ours::SyncGroupResponse: |message, version| {}
     ours::FetchRequest<'_>: |message, version| {}
     ours::FetchResponse<'_>: |message, version| {}
     ours::FindCoordinatorRequest<'_>: |message, version| {}

@@ -2,11 +2,12 @@
 
 mod convert;
 mod differential;
+mod group_pairs;
 mod hostile;
 mod pairs;
 mod sample;
 
-pub(super) use sample::Sample;
+pub(crate) use sample::Sample;
 
 /// Names every request and response for a test that is the same for all of them.
 macro_rules! for_every_message {
@@ -14,6 +15,20 @@ macro_rules! for_every_message {
         $do!(ApiVersions, ApiVersionsRequest, ApiVersionsResponse);
         $do!(CreateTopics, CreateTopicsRequest, CreateTopicsResponse);
         $do!(DeleteTopics, DeleteTopicsRequest, DeleteTopicsResponse);
+        $do!(DeleteGroups, DeleteGroupsRequest, DeleteGroupsResponse);
+        $do!(
+            DescribeGroups,
+            DescribeGroupsRequest,
+            DescribeGroupsResponse
+        );
+        $do!(Heartbeat, HeartbeatRequest, HeartbeatResponse);
+        $do!(JoinGroup, JoinGroupRequest, JoinGroupResponse);
+        $do!(LeaveGroup, LeaveGroupRequest, LeaveGroupResponse);
+        $do!(ListGroups, ListGroupsRequest, ListGroupsResponse);
+        $do!(OffsetCommit, OffsetCommitRequest, OffsetCommitResponse);
+        $do!(OffsetDelete, OffsetDeleteRequest, OffsetDeleteResponse);
+        $do!(OffsetFetch, OffsetFetchRequest, OffsetFetchResponse);
+        $do!(SyncGroup, SyncGroupRequest, SyncGroupResponse);
         $do!(Fetch, FetchRequest, FetchResponse);
         $do!(
             FindCoordinator,

@@ -22,6 +22,8 @@ macro_rules! pairs {
     )*};
 }
 
+pub(super) use pairs;
+
 pairs! {
     ours::ApiVersionsRequest<'_> => theirs::ApiVersionsRequest {
         client_software_name => client_software_name,

@@ -1,5 +1,6 @@
 //! Random values of every field; `message!` makes those of every struct from them, with only the fields of the version set.
 
+use bytes::Bytes;
 use pagelog_testing::Random;
 use uuid::Uuid;
 
@@ -40,6 +41,8 @@ scalars! {
     String: |bits| STRINGS[bits as usize % STRINGS.len()].to_owned();
     Option<String>: |bits| STRINGS.get(bits as usize % 6).map(|&text| text.to_owned());
     Option<&'static str>: |bits| STRINGS.get(bits as usize % 6).copied();
+    &'static [u8]: |bits| STRINGS[bits as usize % STRINGS.len()].as_bytes();
+    Bytes: |bits| Bytes::from_static(STRINGS[bits as usize % STRINGS.len()].as_bytes());
     Option<&'static [u8]>: |bits| STRINGS.get(bits as usize % 6).map(|text| text.as_bytes());
 }
 

@@ -1,0 +1,1 @@
+//! The classic group without a broker.

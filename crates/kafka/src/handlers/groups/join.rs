@@ -1,0 +1,98 @@
+//! JoinGroup: answered when the next generation begins, or at once with what is wrong.
+
+use pagelog_store::answer::{Answer, Context};
+use pagelog_store::{GroupName, LogError};
+
+use super::waiting::promised;
+use super::{Attempt, Client, NoRoom};
+use crate::codec::{ErrorCode, Field, JoinGroupRequest, JoinGroupResponse, RequestHeader};
+use crate::groups::Group;
+use crate::groups::classic::Join;
+use crate::groups::promise::Promise;
+use crate::handlers::connection::{Call, Refusal};
+
+pub(in crate::handlers) fn handle(
+    call: Call,
+    client: Client,
+    frame: &[u8],
+    context: &Context<'_>,
+) -> Result<Answer, Refusal> {
+    super::attempt(call, client, frame, context, attempt)
+}
+
+fn attempt(attempt: &Attempt<'_>) -> Result<Result<Answer, NoRoom>, Refusal> {
+    let (header, mut body) = RequestHeader::decode(attempt.frame)?;
+    let request: JoinGroupRequest<'_> = Field::decode(&mut body, header.version)?;
+    let call = attempt.call;
+    let refuse = |error| Answer::Now(call.respond(&refused(error, request.member_id)));
+    let name = match check(call, &request) {
+        Ok(name) => name,
+        Err(error) => return Ok(Ok(refuse(error))),
+    };
+    let promise = Promise::new(attempt.waiter.clone(), call.broker.store.settles_at());
+    let join = Join {
+        request: &request,
+        version: header.version,
+        client_id: &attempt.client.id,
+        client_host: &attempt.client.host,
+    };
+    Ok(match act(attempt, &name, &join, &promise) {
+        Ok(()) => Ok(promised(call, &name, promise, || {
+            refused(ErrorCode::COORDINATOR_NOT_AVAILABLE, "")
+        })),
+        Err(Stop::Refused(error)) => Ok(refuse(error)),
+        Err(Stop::Log(LogError::Busy(busy))) => Err(NoRoom {
+            busy,
+            answer: refuse(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        }),
+        Err(Stop::Log(_)) => Ok(refuse(ErrorCode::COORDINATOR_NOT_AVAILABLE)),
+    })
+}
+
+enum Stop {
+    Refused(ErrorCode),
+    Log(LogError),
+}
+
+fn act(
+    attempt: &Attempt<'_>,
+    name: &GroupName,
+    join: &Join<'_>,
+    promise: &Promise<JoinGroupResponse>,
+) -> Result<(), Stop> {
+    let groups = &attempt.call.broker.groups;
+    let act = |group: &mut Group, turn: &crate::groups::Turn<'_>| match group {
+        Group::Classic(group) => group.join(join, promise, turn).map_err(Stop::Log),
+        Group::Gone => Err(Stop::Refused(ErrorCode::COORDINATOR_NOT_AVAILABLE)),
+    };
+    if join.request.member_id.is_empty() {
+        groups
+            .with_or_new(name, attempt.now, act)
+            .map_err(|_| Stop::Refused(ErrorCode::COORDINATOR_NOT_AVAILABLE))?
+    } else {
+        groups
+            .with(name, attempt.now, act)
+            .unwrap_or(Err(Stop::Refused(ErrorCode::UNKNOWN_MEMBER_ID)))
+    }
+}
+
+fn check(call: &Call, request: &JoinGroupRequest<'_>) -> Result<GroupName, ErrorCode> {
+    let name = super::name(request.group_id)?;
+    let options = call.broker.groups.options();
+    let session = u64::try_from(request.session_timeout_ms)
+        .map(std::time::Duration::from_millis)
+        .map_err(|_| ErrorCode::INVALID_SESSION_TIMEOUT)?;
+    if (options.session_timeout_min..=options.session_timeout_max).contains(&session) {
+        Ok(name)
+    } else {
+        Err(ErrorCode::INVALID_SESSION_TIMEOUT)
+    }
+}
+
+fn refused(error: ErrorCode, member_id: &str) -> JoinGroupResponse {
+    JoinGroupResponse {
+        error,
+        member_id: member_id.to_owned(),
+        ..Default::default()
+    }
+}
