@@ -40,7 +40,7 @@ pub(crate) struct Coordinator {
 #[derive(Debug)]
 pub(crate) enum Group {
     /// Its clients share out among themselves; or nobody does, and it has only committed.
-    Classic(ClassicGroup),
+    Classic(Box<ClassicGroup>),
     /// It was forgotten while somebody was about to look at it: look again.
     Gone,
 }
@@ -64,7 +64,7 @@ impl Coordinator {
         let names = store.groups().names();
         let groups = names.into_iter().map(|name| {
             let group = restored(&store, &name, now, now_ms);
-            (name, Arc::new(Mutex::new(Group::Classic(group))))
+            (name, Arc::new(Mutex::new(Group::Classic(Box::new(group)))))
         });
         let groups = RwLock::new(groups.collect());
         Coordinator {
@@ -176,7 +176,10 @@ impl Coordinator {
         if groups.len() >= GROUPS_MAX {
             return Err(TooManyGroups);
         }
-        let new = || Arc::new(Mutex::new(Group::Classic(ClassicGroup::new(now_ms()))));
+        let new = || {
+            let group = ClassicGroup::new(now_ms());
+            Arc::new(Mutex::new(Group::Classic(Box::new(group))))
+        };
         Ok(Arc::clone(groups.entry(name.clone()).or_insert_with(new)))
     }
 }
