@@ -21,6 +21,8 @@ enum Bench {
     Startup,
     /// Memory of an idle broker.
     Memory,
+    /// The storage engine without a broker, beside other logs.
+    Storage,
 }
 
 /// Which benches, and how.
@@ -61,7 +63,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "--package",
         "pagelog-benches",
     ];
-    command::run(&mut command::cargo(&package))?;
+    let mut build = command::cargo(&package);
+    if options.with(Bench::Storage) {
+        build.args(["--features", "peers"]);
+    }
+    command::run(&mut build)?;
     let mut benches = Command::new(command::target().join("release/pagelog-benches"));
     benches.current_dir(command::root()).arg("run");
     benches.args(names(&options.benches));
@@ -87,6 +93,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     command::run(&mut benches)
 }
 
+impl Options {
+    fn with(&self, bench: Bench) -> bool {
+        self.benches.is_empty() || self.benches.contains(&bench)
+    }
+}
+
 fn names(benches: &[Bench]) -> Vec<String> {
     let chosen = if benches.is_empty() {
         Bench::value_variants()
@@ -108,7 +120,10 @@ mod tests {
 
     #[test]
     fn without_a_name_all_benches_run() {
-        assert_eq!(names(&[]), ["append", "fetch", "startup", "memory"]);
+        assert_eq!(
+            names(&[]),
+            ["append", "fetch", "startup", "memory", "storage"]
+        );
         assert_eq!(names(&[Bench::Fetch]), ["fetch"]);
     }
 }

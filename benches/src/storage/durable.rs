@@ -40,7 +40,8 @@ const CASES: [(usize, Option<f64>); 5] = [
 pub(super) fn run(settings: &Settings) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (writers, aim) in CASES {
-        let case = format!("durable, {writers} writers");
+        let plural = if writers == 1 { "" } else { "s" };
+        let case = format!("durable, {writers} writer{plural}");
         if settings.wants(&case) {
             eprintln!("storage: {case}");
             figures.extend(one(settings, &case, writers, aim)?);

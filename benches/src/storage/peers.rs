@@ -15,7 +15,7 @@ pub(super) struct Peer {
 }
 
 enum Kind {
-    RaftEngine(Engine),
+    RaftEngine(Box<Engine>),
     OkayWal(WriteAheadLog),
 }
 
@@ -39,7 +39,7 @@ fn raft_engine(parent: &Path) -> Result<Peer> {
     };
     Ok(Peer {
         name: "raft-engine",
-        log: Kind::RaftEngine(Engine::open(config)?),
+        log: Kind::RaftEngine(Box::new(Engine::open(config)?)),
         _directory: directory,
     })
 }
