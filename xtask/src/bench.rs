@@ -99,6 +99,22 @@ impl Options {
     }
 }
 
+/// Runs the benches of the broker once, small: a bench that nobody runs is broken by the time it is needed.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn smoke() -> Result<()> {
+    run(&Options {
+        benches: vec![Bench::Append, Bench::Fetch, Bench::Startup, Bench::Memory],
+        quick: true,
+        rounds: 1,
+        seconds: 0.05,
+        only: None,
+        dir: None,
+        peer: None,
+    })
+}
+
 fn names(benches: &[Bench]) -> Vec<String> {
     let chosen = if benches.is_empty() {
         Bench::value_variants()

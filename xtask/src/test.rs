@@ -1,12 +1,12 @@
 //! `cargo xtask test`: sets up what the tests need, then runs all of it. The last line says what was skipped.
 //!
-//! Order: what fails fastest comes first. Rust tests, real clients, bad input, system calls, the crash test.
+//! Order: what fails fastest comes first. Rust tests, real clients, bad input, system calls, the crash test, the benches once.
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::command::{cargo, release_broker, run as run_command};
-use crate::{clients, hostile, kill, setup, strace};
+use crate::{bench, clients, hostile, kill, setup, strace};
 
 /// What `cargo xtask test` can be told.
 #[derive(Args)]
@@ -34,6 +34,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         strace::run(tools.strace.as_deref(), &broker)?;
     }
     kill::run(&kill::Options::default())?;
+    bench::smoke()?;
     println!("{skipped}");
     Ok(())
 }
