@@ -2,14 +2,18 @@
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pagelog_commit_log::{LogOptions, Route, Warm};
 use pagelog_flush::{Interval, Policy};
 use pagelog_kafka::{GroupOptions, KafkaOptions};
 use pagelog_net::{ColdReads, ServerOptions};
+use pagelog_os::Space;
 use pagelog_store::answer::Mark;
-use pagelog_store::{Cleanup, StoreOptions, TimestampType, TopicConfig};
+use pagelog_store::{
+    Cleanup, DiskLimits, HousekeepingOptions, StoreOptions, TimestampType, TopicConfig,
+};
 
 use crate::listen::Listen;
 use crate::settings::Settings;
@@ -26,6 +30,8 @@ pub(crate) struct Configuration {
     pub(crate) kafka_listeners: Vec<Listen>,
     /// What the store and its log are opened with.
     pub(crate) store: StoreOptions,
+    /// What keeps the log small.
+    pub(crate) housekeeping: HousekeepingOptions,
     /// When the log is flushed.
     pub(crate) policy: Policy,
     /// How sockets are served; without the listeners.
@@ -48,6 +54,7 @@ impl Configuration {
             data_directory: PathBuf::from(settings.text(&table::DATA_DIR)),
             kafka_listeners: settings.listeners(&table::KAFKA_LISTENERS).to_vec(),
             store: store(settings, policy)?,
+            housekeeping: housekeeping(settings),
             policy,
             net: net(settings),
             kafka: kafka(settings),
@@ -94,12 +101,40 @@ fn topic_defaults(settings: &Settings) -> TopicConfig {
     let mut defaults = TopicConfig::default();
     let cleanup = settings.text(&table::KAFKA_LOG_CLEANUP_POLICY);
     let timestamp_type = settings.text(&table::KAFKA_LOG_MESSAGE_TIMESTAMP_TYPE);
-    defaults.retention_ms = settings.limit(&table::KAFKA_LOG_RETENTION_MS).map(in_i64);
+    defaults.retention_ms = retention_ms(settings);
     defaults.retention_bytes = settings.limit(&table::KAFKA_LOG_RETENTION_BYTES);
     defaults.cleanup = Cleanup::parse(cleanup).unwrap_or(defaults.cleanup);
     defaults.timestamp_type =
         TimestampType::parse(timestamp_type).unwrap_or(defaults.timestamp_type);
     defaults
+}
+
+/// Milliseconds are stronger than hours, as in Kafka.
+fn retention_ms(settings: &Settings) -> Option<i64> {
+    let hours = &table::KAFKA_LOG_RETENTION_HOURS;
+    let milliseconds = &table::KAFKA_LOG_RETENTION_MS;
+    if settings.is_set(hours) && !settings.is_set(milliseconds) {
+        return settings.limit(hours).map(|hours| in_i64(hours * 3_600_000));
+    }
+    settings.limit(milliseconds).map(in_i64)
+}
+
+/// What keeps the log small; the disk is that of the data directory.
+fn housekeeping(settings: &Settings) -> HousekeepingOptions {
+    let percent = |setting| in_u8(settings.number(setting));
+    let clean = percent(&table::DISK_CLEAN_PERCENT);
+    let interval = settings.number(&table::KAFKA_LOG_RETENTION_CHECK_INTERVAL_MS);
+    let directory = PathBuf::from(settings.text(&table::DATA_DIR));
+    HousekeepingOptions {
+        retention_interval: Duration::from_millis(interval),
+        carry_bytes_per_second: settings.number(&table::CARRY_BYTES_PER_SECOND),
+        disk: DiskLimits {
+            warn_percent: percent(&table::DISK_WARN_PERCENT),
+            clean_percent: (clean <= 100).then_some(clean),
+            refuse_percent: percent(&table::DISK_REFUSE_PERCENT),
+        },
+        measure: Arc::new(move || Space::of(&directory)),
+    }
 }
 
 /// The listeners are bound later, and handed over then.
@@ -254,6 +289,10 @@ fn together(message: String) -> SettingsError {
 }
 
 // The ranges in the table lie within these types.
+
+fn in_u8(number: u64) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
+}
 
 fn in_i32(number: u64) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)

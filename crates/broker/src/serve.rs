@@ -11,8 +11,8 @@ use pagelog_commit_log::{Log, Position, Subscription};
 use pagelog_flush::Flush;
 use pagelog_kafka::{Advertised, Kafka};
 use pagelog_net::{Accepted, Marks, Open, Server, ServerOptions};
-use pagelog_store::Store;
 use pagelog_store::answer::Handler;
+use pagelog_store::{Housekeeping, Store};
 
 use crate::configuration::Configuration;
 use crate::data;
@@ -49,6 +49,8 @@ pub(crate) fn serve(
     let flush =
         Flush::start(opened.sync, configuration.policy).context("cannot start the flush thread")?;
     let _watch = watch(&log, events);
+    let housekeeping = Housekeeping::start(Arc::clone(&store), configuration.housekeeping)
+        .context("cannot start the housekeeping thread")?;
     let kafka = Kafka::new(store, configuration.kafka);
     let _sweeper = Sweeper::start(kafka.clone(), configuration.groups_sweep_interval)
         .context("cannot start the thread that sweeps the groups")?;
@@ -56,7 +58,7 @@ pub(crate) fn serve(
     let server = start(configuration.net, listeners, kafka, &log).context("cannot serve")?;
     announce(&ready);
     let event = waited.recv().context("nobody is left to say stop")?;
-    stop(&event, server, flush, &log)
+    stop(&event, server, housekeeping, flush, &log)
 }
 
 /// Opens the sockets, with a word about those that clients may not find.
@@ -138,7 +140,13 @@ fn announce(ready: &str) {
 }
 
 /// Stops from the top down: sockets, then the log.
-fn stop(event: &Event, server: Server, flush: Flush, log: &Log) -> Result<(), Failure> {
+fn stop(
+    event: &Event,
+    server: Server,
+    housekeeping: Housekeeping,
+    flush: Flush,
+    log: &Log,
+) -> Result<(), Failure> {
     match event {
         Event::Stop(signal) => tracing::info!("{signal}: stopping; a second one stops at once"),
         Event::LogFailed => {
@@ -150,6 +158,7 @@ fn stop(event: &Event, server: Server, flush: Flush, log: &Log) -> Result<(), Fa
         }
     }
     server.stop(DRAIN);
+    housekeeping.stop();
     let report = flush.stop().map_err(|failure| data::failed(&failure))?;
     tracing::info!(
         durable = report.durable.0,

@@ -146,6 +146,7 @@ pub struct Carry {
     segment: Option<Arc<Segment>>,
     payload: Vec<u8>,
     end: Position,
+    bytes: u64,
 }
 
 impl Carry {
@@ -159,12 +160,18 @@ impl Carry {
             segment: None,
             payload: Vec::new(),
             end: Position(0),
+            bytes: 0,
         }
     }
 
     /// Where the last entry ends that was appended again; 0 if there was none.
     pub fn end(&self) -> Position {
         self.end
+    }
+
+    /// The bytes of the entries that were appended again.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Appends again about `size_max` bytes of entries, at least one. Whether nothing was left to carry.
@@ -218,6 +225,7 @@ impl Carry {
         }
         let appended = self.log.append_moved(stream, &header, &self.payload)?;
         self.end = appended.end;
+        self.bytes += header.entry_size();
         Ok(header.entry_size())
     }
 

@@ -72,7 +72,7 @@ pub use pagelog_record::{
     Epoch, Field, HEADER_SIZE, Header, Kind, Offset, Producer, StreamId, fields,
 };
 pub use pagelog_segment::{Position, Progress, Storage};
-pub use read::Payload;
+pub use read::{Indexed, Payload};
 pub use recover::{Entry, Recovery, Replay};
 pub use replayer::{Place, Replayer};
 pub use scan::NotWhole;

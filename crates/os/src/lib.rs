@@ -48,6 +48,7 @@ pub mod probe;
 pub mod process;
 mod residency;
 pub mod send;
+mod space;
 mod touch;
 pub mod uring;
 mod words;
@@ -62,6 +63,7 @@ pub use lock::LockRefused;
 pub use mapped_file::MappedFile;
 pub use mapping::{Mapping, MemoryFault};
 pub use pipe::Pipe;
+pub use space::Space;
 pub use touch::Touch;
 
 /// The size of a page of memory in bytes, as the kernel counts it; a power of two.

@@ -2,7 +2,9 @@
 
 use crate::answer::Position;
 use crate::error::LogError;
+use crate::housekeeping::Rest;
 use crate::kept::{Carrier, Keeper, Paused};
+use crate::shorten::{PassError, Passed, Shortener};
 use crate::store::Store;
 
 /// What one step of carrying came to.
@@ -12,12 +14,37 @@ pub struct Carried {
     pub all: bool,
     /// Where the last entry of this step ends: when that is durable, so is all that this step has carried. 0 if it carried nothing.
     pub end: Position,
+    /// The bytes that were appended.
+    pub bytes: u64,
 }
 
 impl Store {
-    /// All who keep values in control entries; whoever adds a type of entry adds its keeper here.
-    fn keepers(&self) -> [&dyn Keeper; 2] {
-        [self, self.groups()]
+    /// Asks all who keep values in control entries; whoever adds a type of entry adds its keeper here.
+    fn carry_all(&self, carrier: &mut Carrier<'_>) -> Result<(), Paused> {
+        // Topics go first: replay passes over partitions of topics that it has not met.
+        let keepers: [&dyn Keeper; 3] = [self, &*self.topics(), self.groups()];
+        keepers
+            .into_iter()
+            .try_for_each(|keeper| keeper.carry(carrier))
+    }
+
+    /// The bytes that the values take whose control entries lie below `until`.
+    pub(crate) fn value_bytes_below(&self, until: Position) -> u64 {
+        let mut carrier = Carrier::counting(until);
+        // Counting appends nothing, and so is never paused.
+        let _ = self.carry_all(&mut carrier);
+        carrier.bytes()
+    }
+
+    /// Deletes what retention no longer keeps, and removes segments as far as that is worth what it costs; what [`crate::Housekeeping`] does now and then.
+    ///
+    /// Waits for the disk: the log's [`crate::SyncSide`] has to be at work.
+    ///
+    /// # Errors
+    ///
+    /// [`PassError`]; what was done until then stays done.
+    pub fn remove_old(&self) -> Result<Passed, PassError> {
+        Shortener::new(self, &Rest::default(), u64::MAX).pass(false)
     }
 
     /// Appends again the values whose control entries lie below `until`, about `size_max` bytes of them. To be called until [`Carried::all`].
@@ -27,14 +54,15 @@ impl Store {
     /// When the log does not take an entry; what has been carried until then stays carried.
     pub fn carry_values(&self, until: Position, size_max: u64) -> Result<Carried, LogError> {
         let mut carrier = Carrier::new(self.log(), until, size_max);
-        let mut outcome = Ok(());
-        for keeper in self.keepers() {
-            outcome = outcome.and_then(|()| keeper.carry(&mut carrier));
-        }
-        let end = carrier.end();
+        let outcome = self.carry_all(&mut carrier);
+        let carried = |all| Carried {
+            all,
+            end: carrier.end(),
+            bytes: carrier.bytes(),
+        };
         match outcome {
-            Ok(()) => Ok(Carried { all: true, end }),
-            Err(Paused::Step) => Ok(Carried { all: false, end }),
+            Ok(()) => Ok(carried(true)),
+            Err(Paused::Step) => Ok(carried(false)),
             Err(Paused::Log(error)) => Err(error),
         }
     }

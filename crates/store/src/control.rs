@@ -7,10 +7,14 @@
 //! Every entry has a key, and the newest of a key is what counts: a topic that gets more partitions or another configuration is
 //! written anew as a whole.
 
-use pagelog_record::StreamId;
+use pagelog_record::{Offset, StreamId};
 use uuid::Uuid;
 
 use crate::configs::{ConfigKey, ConfigKind};
+use crate::partition_entries::{
+    LOG_START, PARTITION, PRODUCERS, PartitionEntry, ProducersEntry, decode_log_start,
+    encode_log_start,
+};
 use crate::topic_config::ConfigValues;
 use crate::topic_name::{TopicName, TopicNameError};
 
@@ -33,6 +37,12 @@ pub(crate) enum ControlEntry {
     TopicDeleted { id: Uuid },
     /// Every stream below `next` has been given once, though no topic may be left to say so.
     StreamsGiven { next: u32 },
+    /// What lies below `start` in a stream is deleted.
+    LogStart { stream: StreamId, start: Offset },
+    /// A partition as it is from here on.
+    Partition(PartitionEntry),
+    /// Producers of a partition as they are from here on.
+    Producers(ProducersEntry),
     /// A configuration as it is from here on; no values: there is none any more.
     Config {
         key: ConfigKey,
@@ -116,6 +126,9 @@ impl ControlEntry {
                 bytes.extend_from_slice(&next.to_le_bytes());
                 bytes
             }
+            ControlEntry::LogStart { stream, start } => encode_log_start(*stream, *start),
+            ControlEntry::Partition(partition) => partition.encode(),
+            ControlEntry::Producers(producers) => producers.encode(),
             ControlEntry::Config { key, values } => encode_config(key, values),
         }
     }
@@ -128,7 +141,7 @@ impl ControlEntry {
         }
         let layout = match kind {
             TOPIC => TOPIC_LAYOUT,
-            TOPIC_DELETED | STREAMS_GIVEN | CONFIG => 0,
+            TOPIC_DELETED | STREAMS_GIVEN | LOG_START | PARTITION | PRODUCERS | CONFIG => 0,
             found => return Err(ControlError::UnknownType { found }),
         };
         if let Some(&found) = bytes.get(1)
@@ -145,6 +158,12 @@ impl ControlEntry {
             TOPIC => ControlEntry::Topic(TopicEntry::decode(&mut fields)?),
             TOPIC_DELETED => decode_deleted(&mut fields)?,
             STREAMS_GIVEN => decode_streams_given(&mut fields)?,
+            LOG_START => {
+                let (stream, start) = decode_log_start(&mut fields)?;
+                ControlEntry::LogStart { stream, start }
+            }
+            PARTITION => ControlEntry::Partition(PartitionEntry::decode(&mut fields)?),
+            PRODUCERS => ControlEntry::Producers(ProducersEntry::decode(&mut fields)?),
             _ => decode_config(&mut fields)?,
         };
         fields.end()?;
@@ -199,7 +218,7 @@ impl TopicEntry {
     }
 }
 
-fn head(kind: u8, layout: u8, name_size: u16) -> Vec<u8> {
+pub(crate) fn head(kind: u8, layout: u8, name_size: u16) -> Vec<u8> {
     let size = name_size.to_le_bytes();
     vec![kind, layout, size[0], size[1]]
 }
@@ -240,7 +259,7 @@ fn decode_config(fields: &mut Fields<'_>) -> Result<ControlEntry, ControlError> 
 }
 
 /// The fields of an entry that are not read yet.
-struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     kind: u8,
     size: usize,
     rest: &'a [u8],
@@ -263,18 +282,22 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
-    fn array<const SIZE: usize>(&mut self) -> Result<[u8; SIZE], ControlError> {
+    pub(crate) fn array<const SIZE: usize>(&mut self) -> Result<[u8; SIZE], ControlError> {
         let mut array = [0; SIZE];
         array.copy_from_slice(self.take(SIZE)?);
         Ok(array)
     }
 
-    fn u32(&mut self) -> Result<u32, ControlError> {
+    pub(crate) fn u32(&mut self) -> Result<u32, ControlError> {
         self.array().map(u32::from_le_bytes)
     }
 
+    pub(crate) fn i64(&mut self) -> Result<i64, ControlError> {
+        self.array().map(i64::from_le_bytes)
+    }
+
     /// Type, layout, and the size that follows them.
-    fn head(&mut self) -> Result<usize, ControlError> {
+    pub(crate) fn head(&mut self) -> Result<usize, ControlError> {
         let [_, _, low, high] = self.array()?;
         Ok(usize::from(u16::from_le_bytes([low, high])))
     }
@@ -306,6 +329,8 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::partition_entries::{BatchEntry, ProducerEntry};
+    use pagelog_record::Epoch;
 
     fn topic() -> TopicEntry {
         TopicEntry {
@@ -320,6 +345,20 @@ mod tests {
         StreamRun {
             first: StreamId(first),
             count,
+        }
+    }
+
+    fn producer(id: i64, count: i32) -> ProducerEntry {
+        let batch = |number| BatchEntry {
+            first_sequence: number,
+            last_sequence: number + 1,
+            base_offset: Offset(9),
+            append_time_ms: -1,
+        };
+        ProducerEntry {
+            id,
+            epoch: 2,
+            batches: (0..count).map(batch).collect(),
         }
     }
 
@@ -341,6 +380,20 @@ mod tests {
                 id: Uuid::from_u128(9),
             },
             ControlEntry::StreamsGiven { next: 77 },
+            ControlEntry::LogStart {
+                stream: StreamId(3),
+                start: Offset(40),
+            },
+            ControlEntry::Partition(PartitionEntry {
+                stream: StreamId(3),
+                start: Offset(40),
+                next: Offset(50),
+                epochs: vec![(Epoch(1), Offset(0)), (Epoch(4), Offset(45))],
+            }),
+            ControlEntry::Producers(ProducersEntry {
+                stream: StreamId(3),
+                producers: vec![producer(7, 1), producer(-8, 5)],
+            }),
             config("someone"),
             config(""),
         ] {

@@ -1,6 +1,7 @@
 //! What the store and all its partitions share: the log, and when its entries count.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use pagelog_commit_log::{Log, Watermark};
 
@@ -15,6 +16,8 @@ pub(crate) struct Core {
     /// Whether records are acknowledged before they reach any mark.
     pub(crate) acknowledges_appended: bool,
     pub(crate) producer_expiration_ms: i64,
+    /// The disk is so full that records are refused; see [`crate::DiskLimits`].
+    pub(crate) refuses_records: AtomicBool,
 }
 
 impl Core {

@@ -47,6 +47,20 @@ impl Epochs {
         self.past.push((epoch, base_offset));
     }
 
+    /// Forgets what was told: `past` is all there is.
+    pub(crate) fn restore(&mut self, past: Vec<(Epoch, Offset)>) {
+        self.past.clear();
+        for (epoch, start) in past {
+            self.replay(epoch, start);
+        }
+    }
+
+    /// Those that wrote something at `start` or behind it, and the one before, which may have.
+    pub(crate) fn since(&self, start: Offset) -> Vec<(Epoch, Offset)> {
+        let above = self.past.partition_point(|(_, first)| *first <= start);
+        self.past[above.saturating_sub(1)..].to_vec()
+    }
+
     /// Where `asked` ended; `None` when it has not begun.
     pub(crate) fn end_of(&self, asked: Epoch, current: Current) -> Option<EpochEnd> {
         if asked >= current.epoch {

@@ -18,6 +18,9 @@ pub enum AppendError {
     /// The topic has been deleted.
     #[error("the topic has been deleted")]
     Deleted,
+    /// The disk is past the limit up to which records are taken; see [`crate::DiskLimits`].
+    #[error("the disk is too full for more records")]
+    DiskFull,
     /// The producer's numbering forbids it.
     #[error(transparent)]
     Sequence(#[from] SequenceError),
@@ -67,6 +70,35 @@ impl From<pagelog_commit_log::AppendError> for LogError {
 impl From<pagelog_commit_log::AppendError> for AppendError {
     fn from(error: pagelog_commit_log::AppendError) -> AppendError {
         AppendError::Log(error.into())
+    }
+}
+
+/// Why records were not deleted.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DeleteRecordsError {
+    /// The topic has been deleted.
+    #[error("the topic has been deleted")]
+    Deleted,
+    /// There is no such offset, or not yet for readers.
+    #[error("offset {offset} is not in 0 ..= {end}")]
+    OutOfRange {
+        /// The offset asked for.
+        offset: Offset,
+        /// The offset behind the last one that can be read.
+        end: Offset,
+    },
+    /// The log did not take the entry.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl DeleteRecordsError {
+    /// What to wait for before another attempt, if that is all that is wrong.
+    pub fn busy(&self) -> Option<Busy> {
+        match self {
+            DeleteRecordsError::Log(error) => error.busy(),
+            _ => None,
+        }
     }
 }
 

@@ -21,6 +21,7 @@
 //! 4. Carrying starts over after a pause. What has been carried lies at or behind `until`, and so is not carried again.
 
 use pagelog_commit_log::{Appended, Log};
+use pagelog_record::entry_size;
 
 use crate::answer::Position;
 use crate::clock::now_ms;
@@ -58,24 +59,45 @@ pub enum Paused {
     Log(#[from] LogError),
 }
 
-/// Appends again what keepers give it, up to a number of bytes.
+/// Appends again what keepers give it, up to a number of bytes; or only counts it.
 #[derive(Debug)]
 pub struct Carrier<'a> {
-    log: &'a Log,
     until: Position,
-    /// How many bytes this step may still append.
-    left: u64,
-    end: Position,
+    way: Way<'a>,
+    /// The bytes that were appended, or would be.
+    bytes: u64,
+}
+
+#[derive(Debug)]
+enum Way<'a> {
+    Append {
+        log: &'a Log,
+        size_max: u64,
+        end: Position,
+    },
+    Count,
 }
 
 impl<'a> Carrier<'a> {
     /// Carries what lies below `until` in a step of about `size_max` bytes.
     pub(crate) fn new(log: &'a Log, until: Position, size_max: u64) -> Carrier<'a> {
         Carrier {
-            log,
             until,
-            left: size_max,
-            end: Position(0),
+            way: Way::Append {
+                log,
+                size_max,
+                end: Position(0),
+            },
+            bytes: 0,
+        }
+    }
+
+    /// Counts what lies below `until`, and changes nothing.
+    pub(crate) fn counting(until: Position) -> Carrier<'a> {
+        Carrier {
+            until,
+            way: Way::Count,
+            bytes: 0,
         }
     }
 
@@ -95,30 +117,54 @@ impl<'a> Carrier<'a> {
         kept: &mut Kept<V>,
         encode: impl FnOnce(&V) -> Vec<u8>,
     ) -> Result<(), Paused> {
-        if kept.at < self.until {
-            kept.at = self.append(&encode(&kept.value))?;
-        }
-        Ok(())
+        let Kept { value, at } = kept;
+        self.carry_at(at, || encode(value))
     }
 
-    /// Appends a control entry, marked as moved, and says where it lies.
+    /// As [`Carrier::carry`], for a value that lies elsewhere than the position of its entry.
     ///
     /// # Errors
     ///
     /// [`Paused`]; then nothing has changed.
-    pub fn append(&mut self, payload: &[u8]) -> Result<Position, Paused> {
-        if self.left == 0 {
+    pub fn carry_at(
+        &mut self,
+        at: &mut Position,
+        encode: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), Paused> {
+        if *at < self.until
+            && let Some(now) = self.append(&encode())?
+        {
+            *at = now;
+        }
+        Ok(())
+    }
+
+    /// Appends a control entry, marked as moved, and says where it lies; `None` if it is only counted.
+    pub(crate) fn append(&mut self, payload: &[u8]) -> Result<Option<Position>, Paused> {
+        let Way::Append { log, size_max, end } = &mut self.way else {
+            self.bytes += entry_size(payload.len() as u32);
+            return Ok(None);
+        };
+        if self.bytes >= *size_max {
             return Err(Paused::Step);
         }
-        let appended = self.log.append_control_moved(payload, now_ms());
+        let appended = log.append_control_moved(payload, now_ms());
         let appended: Appended = appended.map_err(LogError::from)?;
-        self.left = self.left.saturating_sub(appended.end - appended.position);
-        self.end = appended.end;
-        Ok(appended.position)
+        self.bytes += appended.end - appended.position;
+        *end = appended.end;
+        Ok(Some(appended.position))
+    }
+
+    /// The bytes that were appended, or would be if this only counts.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Where the last entry of this step ends; 0 if there was none.
     pub(crate) fn end(&self) -> Position {
-        self.end
+        match self.way {
+            Way::Append { end, .. } => end,
+            Way::Count => Position(0),
+        }
     }
 }

@@ -13,15 +13,20 @@ mod clock;
 mod configs;
 mod control;
 mod core;
+mod disk_watch;
 mod epochs;
 mod error;
 mod groups;
+mod housekeeping;
 mod kept;
 mod partition;
+mod partition_entries;
 mod producer_ids;
 mod producers;
 mod reading;
 mod replay;
+mod retention;
+mod shorten;
 mod store;
 mod topic_changes;
 mod topic_config;
@@ -34,23 +39,26 @@ pub use catalog::{Catalog, Listed};
 pub use clock::now_ms;
 pub use configs::{ConfigKey, ConfigKind};
 pub use control::ControlError;
+pub use disk_watch::{DiskLimits, MeasureDisk};
 pub use epochs::EpochEnd;
 pub use error::{
-    AppendError, ConfigureTopicError, CreateTopicError, DeleteTopicError, GrowTopicError, LogError,
-    ProducerIdsExhausted, ReadError, ReplayError,
+    AppendError, ConfigureTopicError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
+    GrowTopicError, LogError, ProducerIdsExhausted, ReadError, ReplayError,
 };
 pub use groups::{
     Commit, GROUP_NAME_SIZE_MAX, GroupEntryError, GroupName, GroupNameError, Groups, Place,
 };
+pub use housekeeping::{Housekeeping, HousekeepingOptions};
 pub use kept::{Carrier, Keeper, Kept, Paused};
 pub use pagelog_commit_log::{
     Assigned, Busy, LogOptions, NewEntry as Batch, Recovery, Route, SyncSide,
 };
 pub use pagelog_record::{Epoch, Offset, Producer, StreamId};
-pub use partition::{Appended, Partition};
+pub use partition::{Appended, Partition, StartMoved};
 pub use producers::{PRODUCERS_PER_PARTITION_MAX, SequenceError};
 pub use reading::{FoundBatch, ReadLimits, Records, Watch};
 pub use replay::PARTITIONS_LIMIT;
+pub use shorten::{PassError, Passed};
 pub use store::{Opened, Store, StoreOptions};
 pub use topic_config::{Cleanup, ConfigValues, TimestampType, TopicConfig};
 pub use topic_name::{TOPIC_NAME_SIZE_MAX, TopicName, TopicNameError};

@@ -9,15 +9,20 @@
 //!             may be read      appended, not yet settled
 //! ```
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pagelog_commit_log::{NewEntry as Batch, Stream};
+use pagelog_commit_log::{Bounds, NewEntry as Batch, Stream};
 use pagelog_record::{Epoch, Offset, StreamId};
 
 use crate::answer::Position;
+use crate::clock::now_ms;
+use crate::control::ControlEntry;
 use crate::core::Core;
 use crate::epochs::{Current, EpochEnd, Epochs};
-use crate::error::AppendError;
+use crate::error::{AppendError, DeleteRecordsError, LogError};
+use crate::kept::{Carrier, Paused};
+use crate::partition_entries::PartitionEntry;
 use crate::producers::{Producers, Remembered};
 use crate::waiting::{Waiter, Waiters};
 
@@ -37,15 +42,36 @@ struct State {
     deleted: bool,
     /// The position behind the newest entry that was appended since the log was opened.
     last_end: Position,
+    /// See [`Past::anchor`].
+    anchor: Position,
     producers: Producers,
     waiters: Waiters,
 }
 
 /// What the log told about a partition while it was opened.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Past {
     pub(crate) epochs: Epochs,
     pub(crate) producers: Producers,
+    /// What lies below is deleted.
+    pub(crate) start: Offset,
+    /// The next offset is at least this, though no entry may be left to say so.
+    pub(crate) next: Offset,
+    /// What a partition knows is told by the entry here and those behind it; see [`crate::partition_entries`].
+    pub(crate) anchor: Position,
+}
+
+impl Past {
+    /// Nothing yet, told by the entry at `anchor`.
+    pub(crate) fn new(anchor: Position) -> Past {
+        Past {
+            epochs: Epochs::default(),
+            producers: Producers::default(),
+            start: Offset(0),
+            next: Offset(0),
+            anchor,
+        }
+    }
 }
 
 /// A batch that is in the log, or will be once its mark is reached.
@@ -61,8 +87,18 @@ pub struct Appended {
     pub duplicate: bool,
 }
 
+/// Where a partition starts now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartMoved {
+    /// The offset of its first record.
+    pub start: Offset,
+    /// The position behind the entry that says so; 0 if it was so before.
+    pub end: Position,
+}
+
 impl Partition {
     pub(crate) fn new(core: Arc<Core>, stream: Arc<Stream>, past: Past) -> Partition {
+        core.log.restore(&stream, past.start, past.next);
         Partition {
             core,
             opened_at: stream.next_offset(),
@@ -71,6 +107,7 @@ impl Partition {
             state: Mutex::new(State {
                 deleted: false,
                 last_end: Position(0),
+                anchor: past.anchor,
                 producers: past.producers,
                 waiters: Waiters::default(),
             }),
@@ -139,6 +176,9 @@ impl Partition {
         if state.deleted {
             return Err(AppendError::Deleted);
         }
+        if self.core.refuses_records.load(Relaxed) {
+            return Err(AppendError::DiskFull);
+        }
         if let Some(original) = self.duplicate(&mut state, batch)? {
             return Ok((original, Waiters::default()));
         }
@@ -174,6 +214,77 @@ impl Partition {
             append_time_ms: original.append_time_ms,
             duplicate: true,
         }))
+    }
+
+    /// Deletes the records below `to`, which readers may see: nobody reads them any more. It stays so, and the space is given back in time, when the
+    /// position returned is durable.
+    ///
+    /// A `to` at or below the start changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`DeleteRecordsError`]; nothing has changed.
+    pub fn delete_records(&self, to: Offset) -> Result<StartMoved, DeleteRecordsError> {
+        let state = self.lock();
+        if state.deleted {
+            return Err(DeleteRecordsError::Deleted);
+        }
+        let Bounds { start, end } = self.stream.bounds(self.core.settled());
+        if to > end || to.0 < 0 {
+            return Err(DeleteRecordsError::OutOfRange { offset: to, end });
+        }
+        if to <= start {
+            return Ok(StartMoved {
+                start,
+                end: Position(0),
+            });
+        }
+        let entry = ControlEntry::LogStart {
+            stream: self.stream.id(),
+            start: to,
+        };
+        let appended = self.core.log.append_control(&entry.encode(), now_ms());
+        let appended = appended.map_err(LogError::from)?;
+        Ok(StartMoved {
+            start: self.core.log.set_start(&self.stream, to),
+            end: appended.end,
+        })
+    }
+
+    /// As [`crate::Keeper::carry`].
+    pub(crate) fn carry(&self, carrier: &mut Carrier<'_>) -> Result<(), Paused> {
+        let mut state = self.lock();
+        if state.deleted {
+            return Ok(());
+        }
+        let payload_size_max = self.core.log.options().payload_size_max as usize;
+        carrier.carry_at(&mut state.anchor, || self.entry(payload_size_max).encode())?;
+        let expired_ms = now_ms().saturating_sub(self.core.producer_expiration_ms);
+        let stream = self.stream.id();
+        state
+            .producers
+            .carry(carrier, stream, expired_ms, payload_size_max)
+    }
+
+    /// What it is now, as the log is told; its lock is held.
+    fn entry(&self, size_max: usize) -> PartitionEntry {
+        let bounds = self.stream.bounds(self.core.settled());
+        let next = self.stream.next_offset();
+        let mut epochs = self.epochs.since(bounds.start);
+        if next > self.opened_at {
+            epochs.push((self.core.log.epoch(), self.opened_at));
+        }
+        epochs.drain(
+            ..epochs
+                .len()
+                .saturating_sub(PartitionEntry::epochs_max(size_max)),
+        );
+        PartitionEntry {
+            stream: self.stream.id(),
+            start: bounds.start,
+            next,
+            epochs,
+        }
     }
 
     /// Has `waiter` told when there is more to read, once; told at once if something appended is not yet settled.

@@ -13,9 +13,11 @@
 
 use std::collections::HashMap;
 
-use pagelog_record::{Offset, Producer};
+use pagelog_record::{Offset, Producer, StreamId};
 
 use crate::answer::Position;
+use crate::kept::{Carrier, Paused};
+use crate::partition_entries::{BatchEntry, ProducerEntry, ProducersEntry};
 
 /// How many batches are remembered of each producer.
 const BATCHES_REMEMBERED: usize = 5;
@@ -41,6 +43,8 @@ pub(crate) struct Producers {
 #[derive(Debug)]
 struct Known {
     last_append_ms: i64,
+    /// What is known is told by the entry that ends here and those behind it.
+    anchor: Position,
     epoch: i16,
     count: u8,
     /// The newest first.
@@ -90,6 +94,20 @@ fn last_sequence(first: i32, count: u32) -> i32 {
 }
 
 impl Known {
+    fn entry(&self, id: i64) -> ProducerEntry {
+        let batch = |batch: &Remembered| BatchEntry {
+            first_sequence: batch.first_sequence,
+            last_sequence: batch.last_sequence,
+            base_offset: batch.base_offset,
+            append_time_ms: batch.append_time_ms,
+        };
+        ProducerEntry {
+            id,
+            epoch: self.epoch,
+            batches: self.batches().iter().map(batch).collect(),
+        }
+    }
+
     fn batches(&self) -> &[Remembered] {
         &self.batches[..usize::from(self.count)]
     }
@@ -154,6 +172,7 @@ impl Producers {
         self.make_room(now_ms, expiration_ms);
         let known = Known {
             last_append_ms: now_ms,
+            anchor: batch.end,
             epoch: producer.epoch,
             count: 1,
             batches: [batch; BATCHES_REMEMBERED],
@@ -191,6 +210,63 @@ impl Producers {
             forgotten = EVICTED_AT_ONCE,
             "a partition has too many producers"
         );
+    }
+
+    /// Appends those again that the log tells below [`Carrier::until`], but for those that have been silent since `expired_ms`.
+    pub(crate) fn carry(
+        &mut self,
+        carrier: &mut Carrier<'_>,
+        stream: StreamId,
+        expired_ms: i64,
+        size_max: usize,
+    ) -> Result<(), Paused> {
+        let until = carrier.until();
+        let below = |known: &Known| known.anchor <= until && known.last_append_ms >= expired_ms;
+        let ids = self.by_id.iter().filter(|(_, known)| below(known));
+        let ids: Vec<i64> = ids.map(|(id, _)| *id).collect();
+        for ids in ids.chunks(ProducersEntry::producers_max(size_max, BATCHES_REMEMBERED)) {
+            let producers = ids.iter().map(|id| self.by_id[id].entry(*id)).collect();
+            let entry = ProducersEntry { stream, producers };
+            let Some(at) = carrier.append(&entry.encode())? else {
+                continue;
+            };
+            for id in ids {
+                if let Some(known) = self.by_id.get_mut(id) {
+                    known.anchor = at;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a producer as the entry that ends at `end` tells it, in place of what was known.
+    pub(crate) fn restore(&mut self, told: &ProducerEntry, end: Position, expired_ms: i64) {
+        let batch = |told: &BatchEntry| Remembered {
+            first_sequence: told.first_sequence,
+            last_sequence: told.last_sequence,
+            base_offset: told.base_offset,
+            end,
+            append_time_ms: told.append_time_ms,
+        };
+        let Some(newest) = told.batches.first() else {
+            return;
+        };
+        if newest.append_time_ms < expired_ms || self.by_id.len() >= PRODUCERS_PER_PARTITION_MAX {
+            return;
+        }
+        let mut batches = [batch(newest); BATCHES_REMEMBERED];
+        let count = told.batches.len().min(BATCHES_REMEMBERED);
+        for (place, told) in batches.iter_mut().zip(&told.batches) {
+            *place = batch(told);
+        }
+        let known = Known {
+            last_append_ms: newest.append_time_ms,
+            anchor: end,
+            epoch: told.epoch,
+            count: count as u8,
+            batches,
+        };
+        self.by_id.insert(told.id, Box::new(known));
     }
 
     /// How many are remembered.

@@ -18,6 +18,7 @@ use crate::error::ReplayError;
 use crate::groups::{Group, GroupName, GroupsReplay};
 use crate::kept::Kept;
 use crate::partition::{Partition, Past};
+use crate::partition_entries::{PartitionEntry, ProducersEntry};
 use crate::producers::Remembered;
 use crate::topic_config::{ConfigValues, TopicConfig};
 use crate::topic_name::TopicName;
@@ -34,7 +35,6 @@ pub(crate) struct Replay {
     names: HashMap<TopicName, Uuid>,
     /// The streams of topics that have not been deleted.
     streams: HashMap<StreamId, Past>,
-    deleted: Vec<StreamId>,
     streams_given: Kept<u32>,
     configs: Configs,
     groups: GroupsReplay,
@@ -64,7 +64,6 @@ impl Replay {
             topics: HashMap::new(),
             names: HashMap::new(),
             streams: HashMap::new(),
-            deleted: Vec::new(),
             streams_given: Kept {
                 value: StreamId::CONTROL.0 + 1,
                 at: Position(u64::MAX),
@@ -74,8 +73,11 @@ impl Replay {
         }
     }
 
-    /// Takes up records; those of deleted topics are passed over.
+    /// Takes up records; those of deleted topics are passed over, and so are moved ones, which say nothing that is not told elsewhere.
     pub(crate) fn data(&mut self, header: &Header, end: Position) {
+        if header.moved {
+            return;
+        }
         let Some(past) = self.streams.get_mut(&header.stream) else {
             return;
         };
@@ -102,6 +104,13 @@ impl Replay {
             None => {}
             Some(ControlEntry::TopicDeleted { id }) => self.deleted(id),
             Some(ControlEntry::StreamsGiven { next }) => self.give_streams(next, at),
+            Some(ControlEntry::LogStart { stream, start }) => {
+                if let Some(past) = self.streams.get_mut(&stream) {
+                    past.start = past.start.max(start);
+                }
+            }
+            Some(ControlEntry::Partition(entry)) => self.partition(entry, at),
+            Some(ControlEntry::Producers(entry)) => self.producers(&entry, end),
             Some(ControlEntry::Config { key, values }) => self.configs.set(key, values, at),
             Some(ControlEntry::Topic(entry)) => {
                 // What was moved says nothing new.
@@ -134,7 +143,8 @@ impl Replay {
         }
         self.names.insert(name.clone(), id);
         for stream in found.entry.streams() {
-            self.streams.entry(stream).or_default();
+            let past = || Past::new(found.at);
+            self.streams.entry(stream).or_insert_with(past);
         }
         self.give_streams(end, found.at);
         self.topics.insert(id, found);
@@ -183,15 +193,33 @@ impl Replay {
         }
     }
 
+    /// A partition tells all of itself anew. Of a topic that is not there it is what a deletion has left.
+    fn partition(&mut self, entry: PartitionEntry, at: Position) {
+        if let Some(past) = self.streams.get_mut(&entry.stream) {
+            past.start = past.start.max(entry.start);
+            past.next = past.next.max(entry.next);
+            past.epochs.restore(entry.epochs);
+            past.anchor = at;
+        }
+    }
+
+    fn producers(&mut self, entry: &ProducersEntry, end: Position) {
+        if let Some(past) = self.streams.get_mut(&entry.stream) {
+            let expired_ms = self.now_ms.saturating_sub(self.producer_expiration_ms);
+            for producer in &entry.producers {
+                past.producers.restore(producer, end, expired_ms);
+            }
+        }
+    }
+
     fn deleted(&mut self, id: Uuid) {
         let Some(found) = self.topics.remove(&id) else {
-            tracing::warn!(%id, "the log deletes a topic that it does not hold");
+            // The entry that made it has gone with its segment.
             return;
         };
         self.names.remove(&found.entry.name);
         for stream in found.entry.streams() {
             self.streams.remove(&stream);
-            self.deleted.push(stream);
         }
     }
 
@@ -233,13 +261,14 @@ impl Replay {
         core: &Arc<Core>,
         config: impl Fn(&ConfigValues) -> Arc<TopicConfig>,
     ) -> Topics {
-        for stream in &self.deleted {
-            core.log.forget(*stream);
-        }
+        // Of a deleted topic there may be no entry left but its records.
+        core.log
+            .forget_all_but(|stream| self.streams.contains_key(&stream));
         let mut topics = Topics::default();
         for (id, found) in std::mem::take(&mut self.topics) {
             let partition = |stream| {
-                let past = self.streams.remove(&stream).unwrap_or_default();
+                let past = self.streams.remove(&stream);
+                let past = past.unwrap_or_else(|| Past::new(found.at));
                 Arc::new(Partition::new(
                     Arc::clone(core),
                     core.log.stream(stream),

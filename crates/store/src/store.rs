@@ -1,6 +1,7 @@
 //! The store: opening it, and the changes to its set of topics.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -112,6 +113,7 @@ impl Store {
             settles_at: options.settles_at,
             acknowledges_appended: options.acknowledges_appended,
             producer_expiration_ms,
+            refuses_records: AtomicBool::new(false),
         });
         let groups = replay.take_groups();
         let (streams_given, topics_at) = (replay.streams_given(), replay.topics_at());
@@ -212,6 +214,10 @@ impl Store {
     /// Blocks until what an append was refused for may be there, for at most `timeout`. For threads that may wait.
     pub fn wait_room(&self, busy: Busy, timeout: Duration) {
         self.core.log.wait_room(busy, timeout);
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
     }
 
     /// A panic under the lock leaves it whole: the table and the counts are changed after everything that can fail.

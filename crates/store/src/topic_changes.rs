@@ -65,7 +65,10 @@ impl Store {
         let topic = Arc::new(Topic {
             id,
             name: name.clone(),
-            partitions: streams.clone().map(|one| self.new_partition(one)).collect(),
+            partitions: streams
+                .clone()
+                .map(|one| self.new_partition(one, appended.position))
+                .collect(),
             streams: vec![streams],
             config: self.resolved(&changes, values),
             created: appended.end,
@@ -114,10 +117,11 @@ impl Store {
         Ok(())
     }
 
-    fn new_partition(&self, stream: u32) -> Arc<Partition> {
+    /// A partition that is told of by the entry at `anchor`.
+    fn new_partition(&self, stream: u32, anchor: Position) -> Arc<Partition> {
         let core = Arc::clone(&self.core);
         let stream = core.log.stream(StreamId(stream));
-        Arc::new(Partition::new(core, stream, Past::default()))
+        Arc::new(Partition::new(core, stream, Past::new(anchor)))
     }
 
     /// Gives a topic more partitions, so that it has `partition_count`. They can be used at once, and stay when
@@ -139,7 +143,7 @@ impl Store {
         changes.give(more, appended.position);
         changes.topics_at.insert(id, appended.position);
         let old = topic.partitions.iter().cloned();
-        let new = streams.map(|one| self.new_partition(one));
+        let new = streams.map(|one| self.new_partition(one, appended.position));
         let grown = Arc::new(Topic {
             id,
             name: topic.name.clone(),
@@ -305,9 +309,9 @@ impl Keeper for Store {
         let mut changes = self.lock();
         let topics = self.topics.load();
         for (id, at) in &mut changes.topics_at {
-            if let (true, Some(topic)) = (*at < carrier.until(), topics.by_id(*id)) {
-                let entry = topic.entry(&topic.streams, topic.config.values());
-                *at = carrier.append(&ControlEntry::Topic(entry).encode())?;
+            if let Some(topic) = topics.by_id(*id) {
+                let entry = || topic.entry(&topic.streams, topic.config.values());
+                carrier.carry_at(at, || ControlEntry::Topic(entry()).encode())?;
             }
         }
         carrier.carry(&mut changes.streams_given, |next| {

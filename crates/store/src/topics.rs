@@ -12,6 +12,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::answer::Position;
+use crate::kept::{Carrier, Keeper, Paused};
 use crate::partition::Partition;
 use crate::topic_config::TopicConfig;
 use crate::topic_name::TopicName;
@@ -71,6 +72,15 @@ pub struct Topics {
     by_name: Table<TopicName>,
     by_id: Table<Uuid>,
     count: usize,
+}
+
+/// The partitions of all topics.
+impl Keeper for Topics {
+    fn carry(&self, carrier: &mut Carrier<'_>) -> Result<(), Paused> {
+        self.iter_unordered()
+            .flat_map(|topic| topic.partitions())
+            .try_for_each(|partition| partition.carry(carrier))
+    }
 }
 
 impl Topics {

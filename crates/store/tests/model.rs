@@ -1,4 +1,4 @@
-//! A store against a model that is obviously right, with stops and openings among the operations.
+//! A store against a model that is obviously right, with stops and openings, deletions and the removal of old segments among the operations.
 
 mod harness;
 
@@ -34,6 +34,13 @@ enum Operation {
         back: usize,
         ahead: bool,
     },
+    /// All but the last `keep` batches go.
+    DeleteRecords {
+        name: usize,
+        partition: usize,
+        keep: usize,
+    },
+    RemoveOld,
     Reopen,
 }
 
@@ -45,6 +52,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => name.clone().prop_map(|name| Operation::Delete { name }),
         8 => (name.clone(), partition.clone(), 1_u32..5, 0_usize..3000)
             .prop_map(|(name, partition, count, size)| Operation::Append { name, partition, count, size }),
+        3 => (name.clone(), partition.clone(), 0_usize..4)
+            .prop_map(|(name, partition, keep)| Operation::DeleteRecords { name, partition, keep }),
+        2 => Just(Operation::RemoveOld),
         8 => (name, partition, 0_i64..3, 0_usize..7, prop::bool::weighted(0.1)).prop_map(
             |(name, partition, producer, back, ahead)| Operation::Numbered { name, partition, producer, back, ahead }
         ),
@@ -57,6 +67,7 @@ const NUMBERED_COUNT: u32 = 2;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct ModelPartition {
+    start: i64,
     next: i64,
     batches: Vec<(i64, Vec<u8>)>,
     /// Base offsets of each producer's batches, in order.
@@ -115,11 +126,43 @@ impl Pair {
             } => {
                 self.numbered(name, partition, producer, back, ahead)?;
             }
+            Operation::DeleteRecords {
+                name,
+                partition,
+                keep,
+            } => self.delete_records(name, partition, keep)?,
+            Operation::RemoveOld => {
+                self.running().store.remove_old().expect("there is room");
+            }
             Operation::Reopen => {
                 self.running.take().expect("it is open").stop();
                 self.running = Some(home.open());
             }
         }
+        Ok(())
+    }
+
+    fn delete_records(
+        &mut self,
+        name: usize,
+        partition: usize,
+        keep: usize,
+    ) -> Result<(), TestCaseError> {
+        let running = self.running.as_ref().expect("it is open");
+        let topic = self.model.get_mut(&name);
+        let Some(model) = topic.and_then(|topic| topic.get_mut(partition)) else {
+            return Ok(());
+        };
+        // Only what readers may see can be deleted.
+        running.wait_settled(running.store.log().appended());
+        model
+            .batches
+            .drain(..model.batches.len().saturating_sub(keep));
+        model.start = model.batches.first().map_or(model.next, |(base, _)| *base);
+        let topics = running.store.topics();
+        let topic = topics.by_name(NAMES[name]).expect("the model has it");
+        let moved = topic.partitions()[partition].delete_records(Offset(model.start));
+        prop_assert_eq!(moved.expect("there is room").start, Offset(model.start));
         Ok(())
     }
 
@@ -222,6 +265,7 @@ impl Pair {
             prop_assert_eq!(topic.partitions().len(), partitions.len());
             for (partition, model) in topic.partitions().iter().zip(partitions) {
                 prop_assert_eq!(partition.high_watermark(), Offset(model.next));
+                prop_assert_eq!(partition.start_offset(), Offset(model.start));
                 for (index, (base, _)) in model.batches.iter().enumerate() {
                     let rest: Vec<u8> = model.batches[index..]
                         .iter()

@@ -60,7 +60,10 @@ fn topics_that_were_carried_are_there_once() {
             break;
         }
     }
-    assert_eq!(steps, 2, "a topic, and how many streams were given");
+    assert_eq!(
+        steps, 3,
+        "a topic, how many streams were given, a partition"
+    );
     let again = running.store.carry_values(until, 1).expect("nothing to do");
     assert_eq!((again.all, again.end), (true, Position(0)));
     let id = second.id();

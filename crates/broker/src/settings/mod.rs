@@ -99,6 +99,11 @@ impl Settings {
         format!("{} = {text} ({origin})", setting.name)
     }
 
+    /// Whether somebody said what it is to be.
+    pub(crate) fn is_set(&self, setting: &Setting) -> bool {
+        self.values[setting.name].origin != Origin::Default
+    }
+
     fn value(&self, setting: &Setting) -> &Value {
         &self.values[setting.name].value
     }

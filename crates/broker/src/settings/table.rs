@@ -77,6 +77,14 @@ settings! {
         "The most that is locked in memory ahead of the appends; less where RLIMIT_MEMLOCK or a quarter of the cgroup's memory limit is less.";
     RING_BYTES = "ring.bytes", Kind::Bytes { least: 65536, most: GIB }, "16MiB",
         "Size of the staging ring, pinned in memory; raised when it could not hold the largest batch.";
+    CARRY_BYTES_PER_SECOND = "carry.bytes.per.second", Kind::Bytes { least: 65536, most: 64 * GIB }, "64MiB",
+        "How much of what still counts in an old segment is appended again in a second, so that the segment can go; past `disk.warn.percent` there is no limit.";
+    DISK_WARN_PERCENT = "disk.warn.percent", Kind::Count { least: 1, most: 101 }, "85",
+        "How full the disk of `data.dir` may be before there is a warning; 101 is never.";
+    DISK_CLEAN_PERCENT = "disk.clean.percent", Kind::Count { least: 1, most: 101 }, "101",
+        "How full it may be before the oldest records are deleted though they are to be kept, of topics with the cleanup policy `delete`; 101 is never.";
+    DISK_REFUSE_PERCENT = "disk.refuse.percent", Kind::Count { least: 1, most: 101 }, "95",
+        "How full it may be before records are refused, with an error after which clients try again; 101 is never.";
     NET_REACTORS = "net.reactors", Kind::Count { least: 0, most: 1024 }, "0",
         "Threads that serve sockets; 0 is one for each processor.";
     NET_WORKERS = "net.workers", Kind::Count { least: 1, most: 1024 }, "4",
@@ -112,9 +120,15 @@ settings! {
     KAFKA_LOG_RETENTION_MS = "kafka.log.retention.ms",
         Kind::Limit { most: i64::MAX.cast_unsigned() }, "604800000",
         "How long records are kept, for topics that do not say so themselves.";
+    KAFKA_LOG_RETENTION_HOURS = "kafka.log.retention.hours",
+        Kind::Limit { most: 1_000_000_000 }, "168",
+        "The same in hours, where `kafka.log.retention.ms` is not set.";
     KAFKA_LOG_RETENTION_BYTES = "kafka.log.retention.bytes",
         Kind::Limit { most: i64::MAX.cast_unsigned() }, "-1",
         "How many bytes of each partition are kept, for topics that do not say so themselves.";
+    KAFKA_LOG_RETENTION_CHECK_INTERVAL_MS = "kafka.log.retention.check.interval.ms",
+        Kind::Milliseconds { least: 1, most: DAY_MS }, "300000",
+        "How often old records are looked for, and segments removed of which little counts.";
     KAFKA_LOG_CLEANUP_POLICY = "kafka.log.cleanup.policy",
         Kind::Choice(&["delete", "compact", "compact,delete"]), "delete",
         "What becomes of old records, for topics that do not say so themselves.";

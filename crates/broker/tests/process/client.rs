@@ -5,17 +5,19 @@ use std::net::{SocketAddr, TcpStream};
 
 use pagelog_kafka::batch::{BatchBuilder, NewRecord};
 use pagelog_kafka::codec::fetch::{FetchPartition, FetchTopic};
+use pagelog_kafka::codec::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use pagelog_kafka::codec::metadata::MetadataRequestTopic;
 use pagelog_kafka::codec::produce::{ProducePartition, ProduceTopic};
 use pagelog_kafka::codec::{
-    FetchRequest, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse, Request,
-    decode_response, encode_request,
+    FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
+    MetadataResponse, ProduceRequest, ProduceResponse, Request, decode_response, encode_request,
 };
 
 /// Versions that name topics by name.
 const METADATA: i16 = 7;
 const PRODUCE: i16 = 7;
 const FETCH: i16 = 4;
+const LIST_OFFSETS: i16 = 2;
 
 /// A connection.
 pub(crate) struct Client(TcpStream);
@@ -109,6 +111,51 @@ impl Client {
                 ..Default::default()
             },
         );
+    }
+
+    /// The offset that belongs to a time, or to what stands for one.
+    pub(crate) fn list_offset(&mut self, topic: &str, timestamp: i64) -> i64 {
+        let partitions = vec![ListOffsetsPartition {
+            index: 0,
+            timestamp,
+            ..Default::default()
+        }];
+        let topics = vec![ListOffsetsTopic {
+            name: topic,
+            partitions,
+        }];
+        let request = ListOffsetsRequest {
+            topics,
+            ..Default::default()
+        };
+        self.send(LIST_OFFSETS, &request);
+        let answer = self.receive().unwrap();
+        let response: ListOffsetsResponse = decode_response(&answer, LIST_OFFSETS).unwrap().1;
+        response.topics[0].partitions[0].offset
+    }
+
+    /// What there is from `fetch_offset` on: the error code, and the records.
+    pub(crate) fn fetch(&mut self, topic: &str, fetch_offset: i64) -> (i16, Vec<u8>) {
+        let partitions = vec![FetchPartition {
+            index: 0,
+            fetch_offset,
+            bytes_max: 1 << 20,
+            ..Default::default()
+        }];
+        let topics = vec![FetchTopic {
+            name: topic,
+            partitions,
+            ..Default::default()
+        }];
+        let request = FetchRequest {
+            topics,
+            ..Default::default()
+        };
+        self.send(FETCH, &request);
+        let answer = self.receive().unwrap();
+        let response: FetchResponse<'_> = decode_response(&answer, FETCH).unwrap().1;
+        let partition = &response.topics[0].partitions[0];
+        (partition.error.0, partition.records.unwrap_or(&[]).to_vec())
     }
 
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {

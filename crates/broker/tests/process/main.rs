@@ -4,6 +4,7 @@ mod broker;
 mod client;
 mod offline;
 mod refusing;
+mod retaining;
 mod serving;
 mod stopping;
 mod talking;

@@ -405,6 +405,6 @@ fn append_code(error: &AppendError) -> ErrorCode {
         }
         AppendError::Log(LogError::Busy(_)) => ErrorCode::REQUEST_TIMED_OUT,
         AppendError::Log(LogError::TooLarge { .. }) => ErrorCode::RECORD_LIST_TOO_LARGE,
-        AppendError::Log(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        AppendError::DiskFull | AppendError::Log(_) => ErrorCode::KAFKA_STORAGE_ERROR,
     }
 }

@@ -279,7 +279,10 @@ impl Group {
                 group: name.clone(),
                 commits: part.to_vec(),
             };
-            let at = carrier.append(&entry.encode())?;
+            // They are only counted, and lie where they were.
+            let Some(at) = carrier.append(&entry.encode())? else {
+                continue;
+            };
             for commit in part {
                 self.commit(commit.clone(), at);
             }

@@ -2,11 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pagelog_flush::{Flush, Policy};
-use pagelog_segment::{Directory, ReadOnlyDirectory};
+use pagelog_segment::{Directory, ReadOnlyDirectory, Storage};
 use pagelog_store::answer::{Context, Mark, Notify, Position};
 use pagelog_store::{
     AppendError, Appended, Batch, LogOptions, Opened, Partition, Producer, ReadLimits, Recovery,
@@ -45,6 +46,11 @@ impl Home {
         }
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The directory for whoever only reads it.
     pub(crate) fn looked_at(&self) -> ReadOnlyDirectory {
         ReadOnlyDirectory::open(self.directory.path()).expect("it is there")
@@ -56,11 +62,18 @@ impl Home {
     }
 
     pub(crate) fn open(&self) -> Running {
+        let storage = Directory::open(self.directory.path()).expect("nobody has it open");
+        Running::open(Arc::new(storage), &self.options)
+    }
+}
+
+impl Running {
+    pub(crate) fn open(storage: Arc<dyn Storage>, options: &StoreOptions) -> Running {
         let Opened {
             store,
             sync,
             recovery,
-        } = self.try_open().expect("the store opens");
+        } = Store::open(storage, options).expect("the store opens");
         let flush = Flush::start(sync, Policy::Sync).expect("the flush thread starts");
         Running {
             store,
@@ -68,9 +81,7 @@ impl Home {
             flush: Some(flush),
         }
     }
-}
 
-impl Running {
     /// Stops the flush thread, which writes and syncs all there is.
     pub(crate) fn stop(mut self) {
         self.halt();
