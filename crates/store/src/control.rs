@@ -404,6 +404,19 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// What a checksum has let through is still no reason to panic or to take memory that is not there.
+        #[test]
+        fn any_bytes_are_an_entry_or_an_error(kind in 16..60_u8, rest in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let layout = u8::from(kind == TOPIC);
+            let bytes = [&[kind, layout], &rest[..]].concat();
+            if let Ok(Some(entry)) = ControlEntry::decode(&bytes) {
+                let again = ControlEntry::decode(&entry.encode()).expect("it was read");
+                proptest::prop_assert_eq!(again, Some(entry));
+            }
+        }
+    }
+
     #[test]
     fn the_bytes_are_those_of_the_document() {
         let mut expected = vec![16, 1, 6, 0];

@@ -56,7 +56,9 @@ pub(super) struct StreamContents {
     pub(super) partition: Option<u32>,
     pub(super) first_offset: i64,
     pub(super) next_offset: i64,
+    /// Without those that were moved, of which the original may be there still.
     pub(super) entries: u64,
+    pub(super) moved_entries: u64,
     pub(super) records: u64,
     pub(super) payload_bytes: u64,
     pub(super) last_append_time_ms: i64,
@@ -109,7 +111,14 @@ impl Contents {
             let first_offset = header.base_offset.0;
             StreamContents::empty(id, first_offset)
         });
-        stream.next_offset = header.base_offset.0 + i64::from(header.count);
+        // Moved entries lie in no order of offsets.
+        let next_offset = header.base_offset.0 + i64::from(header.count);
+        stream.first_offset = stream.first_offset.min(header.base_offset.0);
+        stream.next_offset = stream.next_offset.max(next_offset);
+        if header.moved {
+            stream.moved_entries += 1;
+            return;
+        }
         stream.entries += 1;
         stream.records += u64::from(header.count);
         stream.payload_bytes += u64::from(header.payload_size);
@@ -150,6 +159,7 @@ impl StreamContents {
             first_offset,
             next_offset: first_offset,
             entries: 0,
+            moved_entries: 0,
             records: 0,
             payload_bytes: 0,
             last_append_time_ms: -1,

@@ -193,6 +193,7 @@ fn streams(out: &mut dyn Write, streams: &[StreamContents]) -> io::Result<()> {
             stream.first_offset.to_string(),
             stream.next_offset.to_string(),
             stream.entries.to_string(),
+            stream.moved_entries.to_string(),
             stream.records.to_string(),
             stream.payload_bytes.to_string(),
         ]
@@ -204,6 +205,7 @@ fn streams(out: &mut dyn Write, streams: &[StreamContents]) -> io::Result<()> {
         "first offset",
         "next offset",
         "entries",
+        "moved",
         "records",
         "bytes",
     ];

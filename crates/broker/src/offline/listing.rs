@@ -14,6 +14,7 @@ struct Listed {
     position: u64,
     end: u64,
     kind: &'static str,
+    moved: bool,
     control_type: Option<u8>,
     stream: u32,
     base_offset: i64,
@@ -55,7 +56,7 @@ pub(super) fn list(out: &mut dyn Write, looking: &Looking, json: bool) -> Result
 fn write_line(out: &mut dyn Write, header: &Header) -> io::Result<()> {
     writeln!(
         out,
-        "{:>14}  {:<7}  {:>8}  {:>12}  {:>8}  {:>9}  {:>6}  {:>14}  {}",
+        "{:>14}  {:<7}  {:>8}  {:>12}  {:>8}  {:>9}  {:>6}  {:>14}  {}{}",
         header.position,
         kind(header.kind),
         header.stream.0,
@@ -65,6 +66,7 @@ fn write_line(out: &mut dyn Write, header: &Header) -> io::Result<()> {
         header.epoch.0,
         header.durable,
         header.append_time_ms,
+        if header.moved { "  moved" } else { "" },
     )
 }
 
@@ -74,6 +76,7 @@ fn write_json(out: &mut dyn Write, entry: &Entry<'_>) -> io::Result<()> {
         position: header.position,
         end: header.position + header.entry_size(),
         kind: kind(header.kind),
+        moved: header.moved,
         control_type: entry.control.and_then(|payload| payload.first().copied()),
         stream: header.stream.0,
         base_offset: header.base_offset.0,
