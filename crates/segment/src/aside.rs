@@ -19,7 +19,7 @@ use crate::{Segment, Storage, StorageFile};
 
 /// How much of a file is given back at once. A whole multiple of the largest folio of the page cache (2 MiB on most
 /// machines): the kernel zeroes the rest of a folio that a new end of file cuts, and a socket may still be sending it.
-pub(crate) const DELETE_STEP_SIZE: u64 = 64 << 20;
+pub(crate) const DELETE_STEP_SIZE: u64 = 16 << 20;
 
 /// The pause between two steps, in which the file system serves those who append.
 const DELETE_PAUSE: Duration = Duration::from_millis(10);

@@ -1,5 +1,6 @@
 //! What an opening makes of every state that a crash, a failing device or a stray hand can leave: the end of the log, or a refusal that says why.
 
+mod bad_days;
 mod cut;
 mod damage;
 mod directory;
