@@ -1,5 +1,6 @@
 //! From settings to the options of each crate, and the checks of settings that only work together.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use pagelog_commit_log::{LogOptions, Route, Warm};
 use pagelog_flush::{Interval, Policy};
-use pagelog_kafka::{GroupOptions, KafkaOptions};
+use pagelog_kafka::{GroupOptions, KafkaOptions, NODE_ID, configs};
 use pagelog_net::{ColdReads, ServerOptions};
 use pagelog_os::Space;
 use pagelog_store::answer::Mark;
@@ -175,6 +176,7 @@ fn kafka(settings: &Settings) -> KafkaOptions {
             settings.number(&table::KAFKA_TIMESTAMP_AFTER_MAX_MS),
         ),
         groups: groups(settings),
+        static_values: static_values(settings),
     }
 }
 
@@ -192,6 +194,32 @@ fn groups(settings: &Settings) -> GroupOptions {
         offsets_retention: Duration::from_secs(minutes * 60),
         ..GroupOptions::default()
     }
+}
+
+/// What differs from Kafka's defaults, under Kafka's names.
+fn static_values(settings: &Settings) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::from([
+        (
+            "log.dirs".to_owned(),
+            settings.text(&table::DATA_DIR).to_owned(),
+        ),
+        ("process.roles".to_owned(), "broker,controller".to_owned()),
+    ]);
+    for name in ["broker.id", "node.id"] {
+        values.insert(name.to_owned(), NODE_ID.to_string());
+    }
+    for setting in table::ALL {
+        let name = setting.name.strip_prefix("kafka.").unwrap_or_default();
+        let Some(known) = configs::broker().get(name) else {
+            continue;
+        };
+        if let Some(value) = settings.plain(setting)
+            && known.default != Some(value.as_str())
+        {
+            values.insert(name.to_owned(), value);
+        }
+    }
+    values
 }
 
 fn log(settings: &Settings, policy: Policy) -> Result<LogOptions, SettingsError> {
@@ -345,7 +373,20 @@ mod tests {
 
     #[test]
     fn the_defaults_of_the_table_are_those_of_the_protocol() {
-        assert_eq!(configure(&[]).unwrap().kafka, KafkaOptions::default());
+        let mut kafka = configure(&[]).unwrap().kafka;
+        let shown = std::mem::take(&mut kafka.static_values);
+        assert_eq!(kafka, KafkaOptions::default());
+        let shown: Vec<&str> = shown.keys().map(String::as_str).collect();
+        let expected = [
+            "broker.id",
+            "log.dirs",
+            "log.retention.ms",
+            "node.id",
+            "process.roles",
+        ];
+        assert_eq!(shown, expected);
+        let set = configure(&[("kafka.num.partitions", "3")]).unwrap();
+        assert_eq!(set.kafka.static_values["num.partitions"], "3");
     }
 
     #[test]

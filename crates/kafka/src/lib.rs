@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod codec;
+pub mod configs;
 mod groups;
 mod handlers;
 

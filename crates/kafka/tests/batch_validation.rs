@@ -336,6 +336,48 @@ fn times_keep_their_distance() {
 }
 
 #[test]
+fn a_topic_may_give_records_the_time_of_their_append() {
+    let limits = Limits {
+        log_append_time: true,
+        ..Default::default()
+    };
+    for codec in Codec::ALL {
+        let batch = builder(codec, 3).build();
+        let valid = validate(&batch, &limits, 9_999_999_999_999).unwrap();
+        assert_eq!(valid.max_timestamp, 9_999_999_999_999);
+        let mut stored = batch.clone();
+        stored[..HEADER_SIZE].copy_from_slice(&valid.corrected.unwrap());
+        let times = records(&stored).unwrap();
+        assert!(times.iter().all(|one| one.timestamp == 9_999_999_999_999));
+        // The checksum holds: the batch is taken apart as any other.
+        let header = BatchHeader::parse(&stored).unwrap();
+        assert_eq!(crc32c::crc32c(&stored[21..]), header.crc, "{codec:?}");
+        assert!(header.is_log_append_time());
+    }
+}
+
+#[test]
+fn where_keys_are_required_a_record_without_one_is_named() {
+    let limits = Limits {
+        keys_required: true,
+        ..Default::default()
+    };
+    for codec in Codec::ALL {
+        let mut builder = BatchBuilder::new().with_codec(codec);
+        for key in [Some(&b"key"[..]), Some(b""), None] {
+            builder.push(&NewRecord {
+                key,
+                timestamp: NOW_MS,
+                ..Default::default()
+            });
+        }
+        let error = validate(&builder.build(), &limits, NOW_MS).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::INVALID_RECORD, "{codec:?}");
+        assert_eq!(error.record_index(), Some(2), "{codec:?}");
+    }
+}
+
+#[test]
 fn zstd_needs_a_later_version() {
     let limits = Limits {
         zstd_allowed: false,
@@ -388,15 +430,15 @@ fn the_batches_of_a_request_share_one_bound() {
         ..Default::default()
     });
     let batch = builder.build();
-    let mut validation = Validation::new(Limits::default(), NOW_MS);
-    assert!(validation.batch(&batch).is_ok());
-    assert!(validation.batch(&batch).is_ok());
-    let error = validation.batch(&batch).unwrap_err();
+    let mut validation = Validation::new(NOW_MS);
+    assert!(validation.batch(&batch, &Limits::default()).is_ok());
+    assert!(validation.batch(&batch, &Limits::default()).is_ok());
+    let error = validation.batch(&batch, &Limits::default()).unwrap_err();
     assert_eq!(error.code(), ErrorCode::MESSAGE_TOO_LARGE, "{error}");
     // Plain batches are looked at where they lie, and always can be.
     assert!(
         validation
-            .batch(&self::builder(Codec::None, 2).build())
+            .batch(&self::builder(Codec::None, 2).build(), &Limits::default())
             .is_ok()
     );
 }

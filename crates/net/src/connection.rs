@@ -165,8 +165,9 @@ impl Connection {
             + self.answers.owned_size()
             + self.sender.owned_size();
         local.charge(&mut self.charged, held);
+        self.bring_timer_forward(self.muted_until(now), local);
         match outcome {
-            Ok(Turn::Rest) if self.wants_turn(local) => Turn::Again,
+            Ok(Turn::Rest) if self.wants_turn(local, now) => Turn::Again,
             Ok(turn) => turn,
             Err(ending) => Turn::End(ending),
         }
@@ -181,7 +182,7 @@ impl Connection {
         if let Some(ending) = self.ending.take_if(|_| !owes || self.hung_up) {
             return Err(ending);
         }
-        if self.hung_up && !self.wants_turn(local) {
+        if self.hung_up && !self.wants_turn(local, now) {
             return Err(Ending::PeerGone);
         }
         Ok(if progress == Progress::Yielded {
@@ -192,24 +193,30 @@ impl Connection {
     }
 
     /// Whether there is something to do that no event will announce.
-    fn wants_turn(&self, local: &Local) -> bool {
+    fn wants_turn(&self, local: &Local, now: Instant) -> bool {
         let ready = self.inbox.is_ready(local.shared.limits.frame_size_max);
-        self.may_handle() && (ready || (self.readable && !self.paused))
+        self.may_handle(now) && (ready || (self.readable && !self.paused))
     }
 
     /// Whether the next frame may be taken up: the bounds on what one peer can have under way.
-    fn may_handle(&self) -> bool {
+    fn may_handle(&self, now: Instant) -> bool {
         self.ending.is_none()
             && !self.at_work
             && self.answers.count() < OWED_COUNT_MAX
             && self.sender.size() < QUEUED_SIZE_MAX
+            && self.muted_until(now).is_none()
+    }
+
+    /// Until when the handler takes no further frame, if it says so.
+    fn muted_until(&self, now: Instant) -> Option<Instant> {
+        self.handler.muted_until().filter(|until| *until > now)
     }
 
     // Receiving.
 
     fn receive(&mut self, local: &mut Local, now: Instant) -> Result<(), Ending> {
         let frame_size_max = local.shared.limits.frame_size_max;
-        if !self.readable || !self.may_handle() || self.inbox.is_ready(frame_size_max) {
+        if !self.readable || !self.may_handle(now) || self.inbox.is_ready(frame_size_max) {
             return Ok(());
         }
         if !local.may_receive(self.key, !self.inbox.is_empty(), now) {
@@ -302,7 +309,7 @@ impl Connection {
     fn handle_frames(&mut self, bytes: &[u8], local: &mut Local, now: Instant) -> usize {
         let limit = local.shared.limits.frame_size_max;
         let mut consumed = 0;
-        while self.may_handle() {
+        while self.may_handle(now) {
             match frame::front(&bytes[consumed..], limit) {
                 Ok(Front::Frame(frame)) => {
                     self.handle(frame, local, now);
@@ -497,7 +504,8 @@ impl Connection {
         let timeout = local.shared.limits.idle_timeout;
         // Whoever waits for this side is not idle; whoever does not read its answers, or send its frame to the end, is.
         let owed = self.sender.is_empty() && (!self.answers.is_empty() || self.paused);
-        let waits_for_us = owed || self.fetching;
+        let muted_until = self.muted_until(now);
+        let waits_for_us = owed || self.fetching || muted_until.is_some();
         let idle_at = if waits_for_us {
             now + timeout
         } else {
@@ -508,11 +516,9 @@ impl Connection {
                 seconds: timeout.as_secs(),
             });
         }
-        let next = self
-            .answers
-            .deadline()
-            .map_or(idle_at, |deadline| deadline.min(idle_at));
-        self.bring_timer_forward(Some(next), local);
+        self.bring_timer_forward(Some(idle_at), local);
+        self.bring_timer_forward(self.answers.deadline(), local);
+        self.bring_timer_forward(muted_until, local);
         Ok(())
     }
 

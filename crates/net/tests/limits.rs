@@ -250,3 +250,20 @@ fn few_descriptors() {
         assert_eq!(client.receive(), request(ask::NOW, b"in"));
     }
 }
+
+#[test]
+fn a_muted_connection_is_answered_at_once_and_its_next_frame_taken_later() {
+    let fixture = Fixture::new();
+    let mut client = fixture.client();
+    let begun = Instant::now();
+    let mute = request(ask::MUTE, &100_u32.to_be_bytes());
+    client.send(&mute);
+    assert_eq!(client.receive(), mute);
+    let next = request(ask::NOW, b"next");
+    client.send(&next);
+    let mut other = fixture.client();
+    other.send(&next);
+    assert_eq!(other.receive(), next, "nobody else is held back");
+    assert_eq!(client.receive(), next);
+    assert!(begun.elapsed() >= Duration::from_millis(100));
+}

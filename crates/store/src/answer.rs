@@ -117,4 +117,9 @@ pub struct Wait {
 pub trait Handler: Send {
     /// Takes one frame, without its length prefix. Never blocks.
     fn frame(&mut self, frame: &[u8], context: &Context<'_>) -> Answer;
+
+    /// Until when no further frame is to be handed over: the peer has sent or got too much. Asked often, so it has to be cheap.
+    fn muted_until(&self) -> Option<Instant> {
+        None
+    }
 }

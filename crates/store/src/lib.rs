@@ -55,7 +55,7 @@ pub use pagelog_commit_log::{
 };
 pub use pagelog_record::{Epoch, Offset, Producer, StreamId};
 pub use partition::{Appended, Partition, StartMoved};
-pub use producers::{PRODUCERS_PER_PARTITION_MAX, SequenceError};
+pub use producers::{KnownProducer, PRODUCERS_PER_PARTITION_MAX, SequenceError};
 pub use reading::{FoundBatch, ReadLimits, Records, Watch};
 pub use replay::PARTITIONS_LIMIT;
 pub use shorten::{PassError, Passed};

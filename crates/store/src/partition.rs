@@ -23,7 +23,7 @@ use crate::epochs::{Current, EpochEnd, Epochs};
 use crate::error::{AppendError, DeleteRecordsError, LogError};
 use crate::kept::{Carrier, Paused};
 use crate::partition_entries::PartitionEntry;
-use crate::producers::{Producers, Remembered};
+use crate::producers::{KnownProducer, Producers, Remembered};
 use crate::waiting::{Waiter, Waiters};
 
 /// A topic's partition (or queue): an ordered stream of records.
@@ -155,6 +155,12 @@ impl Partition {
             start: self.opened_at,
             end: self.high_watermark(),
         }
+    }
+
+    /// The producers that have numbered batches here lately, by id.
+    pub fn producers(&self) -> Vec<KnownProducer> {
+        let expiration_ms = self.core.producer_expiration_ms;
+        self.lock().producers.listed(now_ms(), expiration_ms)
     }
 
     /// Appends a batch, or finds that it has been appended before.

@@ -127,7 +127,36 @@ impl Known {
     }
 }
 
+/// What is known of a producer that numbers its batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownProducer {
+    /// Its id.
+    pub id: i64,
+    /// Its epoch.
+    pub epoch: i16,
+    /// The sequence of its last record.
+    pub last_sequence: i32,
+    /// When it last appended, in milliseconds since 1970 UTC.
+    pub last_append_ms: i64,
+}
+
 impl Producers {
+    /// Those that have appended within `expiration_ms`, by id.
+    pub(crate) fn listed(&self, now_ms: i64, expiration_ms: i64) -> Vec<KnownProducer> {
+        let living = self.by_id.iter();
+        let living = living.filter(|(_, known)| !known.is_expired(now_ms, expiration_ms));
+        let mut listed: Vec<KnownProducer> = living
+            .map(|(id, known)| KnownProducer {
+                id: *id,
+                epoch: known.epoch,
+                last_sequence: known.batches[0].last_sequence,
+                last_append_ms: known.last_append_ms,
+            })
+            .collect();
+        listed.sort_unstable_by_key(|known| known.id);
+        listed
+    }
+
     /// Whether a batch of `count` records may be appended (`None`), or has been already.
     pub(crate) fn check(
         &mut self,

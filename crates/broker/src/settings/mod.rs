@@ -85,6 +85,17 @@ impl Settings {
         }
     }
 
+    /// A number, a limit, a boolean or a word, as text without units.
+    pub(crate) fn plain(&self, setting: &Setting) -> Option<String> {
+        match self.value(setting) {
+            Value::Number(number) | Value::Limit(Some(number)) => Some(number.to_string()),
+            Value::Limit(None) => Some("-1".to_owned()),
+            Value::Boolean(boolean) => Some(boolean.to_string()),
+            Value::Text(text) => Some(text.clone()),
+            Value::Listeners(_) => None,
+        }
+    }
+
     /// The value of listeners.
     pub(crate) fn listeners(&self, setting: &Setting) -> &[Listen] {
         match self.value(setting) {

@@ -86,6 +86,12 @@ pub enum BatchError {
         /// The broker's.
         now_ms: i64,
     },
+    /// A record of a compacted topic needs a key, since of each key one record stays.
+    #[error("record {index} has no key, and the topic is compacted")]
+    NoKey {
+        /// The record's place in the batch.
+        index: u32,
+    },
     /// A record breaks the format.
     #[error("record {index}: {problem}")]
     Record {
@@ -159,6 +165,7 @@ impl BatchError {
             | Self::BrokerOnly
             | Self::Sequence { .. }
             | Self::Record { .. }
+            | Self::NoKey { .. }
             | Self::TooManyRecords(_)
             | Self::Decompress(_) => ErrorCode::INVALID_RECORD,
         }
@@ -167,7 +174,9 @@ impl BatchError {
     /// The place in the batch of the record that made it fail, where one did (for `record_errors` of Produce version 8).
     pub fn record_index(&self) -> Option<u32> {
         match self {
-            Self::Record { index, .. } | Self::Timestamp { index, .. } => Some(*index),
+            Self::Record { index, .. } | Self::Timestamp { index, .. } | Self::NoKey { index } => {
+                Some(*index)
+            }
             _ => None,
         }
     }

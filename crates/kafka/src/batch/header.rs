@@ -199,13 +199,16 @@ impl BatchHeader {
         self.producer_id >= 0
     }
 
-    /// This header with another max timestamp, and the checksum that then holds.
+    /// This header with another max timestamp, said to be that of the append or not, and the checksum that then holds.
     ///
     /// The change lies in the first 40 checked bytes, and CRCs are linear: the difference of the old and the new header's CRC, shifted past
     /// the payload, is the difference of the whole. So the payload is not read again.
-    pub(super) fn with_max_timestamp(mut self, max_timestamp: i64) -> Self {
+    pub(super) fn with_times(mut self, max_timestamp: i64, log_append_time: bool) -> Self {
         let before = crc32c::crc32c(&self.encode()[CRC_FROM..]);
         self.max_timestamp = max_timestamp;
+        if log_append_time {
+            self.attributes |= LOG_APPEND_TIME_BIT;
+        }
         let after = crc32c::crc32c(&self.encode()[CRC_FROM..]);
         self.crc ^= crc32c::crc32c_combine(before ^ after, 0, self.size() - HEADER_SIZE);
         self
@@ -281,7 +284,7 @@ mod tests {
             let batch = BatchHeader::default().seal(&payload);
             let corrected = BatchHeader::parse(&batch)
                 .unwrap()
-                .with_max_timestamp(123_456);
+                .with_times(123_456, size % 2 == 1);
             let mut whole = corrected.encode().to_vec();
             whole.extend_from_slice(&payload);
             assert_eq!(crc32c::crc32c(&whole[CRC_FROM..]), corrected.crc, "{size}");

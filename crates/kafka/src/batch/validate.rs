@@ -25,6 +25,10 @@ pub struct Limits {
     pub timestamp_after_max_ms: i64,
     /// Whether zstd may be used: only from Produce version 7 on can every reader be expected to know it (KIP-110).
     pub zstd_allowed: bool,
+    /// `message.timestamp.type`: whether records get the time of their append, in place of their own.
+    pub log_append_time: bool,
+    /// Whether every record needs a key, as in a topic that is compacted.
+    pub keys_required: bool,
 }
 
 impl Default for Limits {
@@ -35,6 +39,8 @@ impl Default for Limits {
             timestamp_before_max_ms: i64::MAX,
             timestamp_after_max_ms: 3_600_000,
             zstd_allowed: true,
+            log_append_time: false,
+            keys_required: false,
         }
     }
 }
@@ -55,34 +61,35 @@ pub struct ValidBatch {
 /// The validation of the batches of one request.
 #[derive(Debug, Clone)]
 pub struct Validation {
-    limits: Limits,
     now_ms: i64,
     decompressed_left: u64,
 }
 
 impl Validation {
     /// Begins with a request. `now_ms` is the broker's time.
-    pub fn new(limits: Limits, now_ms: i64) -> Self {
+    pub fn new(now_ms: i64) -> Self {
         Self {
-            limits,
             now_ms,
             decompressed_left: DECOMPRESSED_SIZE_MAX,
         }
     }
 
-    /// Checks the one batch in `records`, down to its records.
+    /// Checks the one batch in `records`, down to its records, against what its topic allows.
     ///
     /// # Errors
     /// The first thing that is wrong with it; [`BatchError::code`] is the producer's answer.
-    pub fn batch(&mut self, records: &[u8]) -> Result<ValidBatch, BatchError> {
-        let header = one_batch(records, &self.limits)?;
-        check_fields(&header, &self.limits)?;
-        let max_timestamp = self.check_records(&header, records)?;
-        let wrong = header.max_timestamp != max_timestamp;
-        let header = if wrong {
-            header.with_max_timestamp(max_timestamp)
-        } else {
-            header
+    pub fn batch(&mut self, records: &[u8], limits: &Limits) -> Result<ValidBatch, BatchError> {
+        let header = one_batch(records, limits)?;
+        check_fields(&header, limits)?;
+        let of_records = self.check_records(&header, records, limits)?;
+        let max_timestamp = match limits.log_append_time {
+            true => self.now_ms,
+            false => of_records,
+        };
+        let wrong = limits.log_append_time || header.max_timestamp != max_timestamp;
+        let header = match wrong {
+            true => header.with_times(max_timestamp, limits.log_append_time),
+            false => header,
         };
         Ok(ValidBatch {
             header,
@@ -93,10 +100,15 @@ impl Validation {
     }
 
     /// Looks at every record; gives the greatest time among them.
-    fn check_records(&mut self, header: &BatchHeader, records: &[u8]) -> Result<i64, BatchError> {
+    fn check_records(
+        &mut self,
+        header: &BatchHeader,
+        records: &[u8],
+        limits: &Limits,
+    ) -> Result<i64, BatchError> {
         let mut max_timestamp = i64::MIN;
         walk(header, records, &mut self.decompressed_left, |record| {
-            check_record(&record, &self.limits, self.now_ms)?;
+            check_record(&record, limits, self.now_ms)?;
             max_timestamp = max_timestamp.max(record.timestamp);
             Ok(ControlFlow::Continue(()))
         })?;
@@ -109,7 +121,7 @@ impl Validation {
 /// # Errors
 /// As [`Validation::batch`].
 pub fn validate(records: &[u8], limits: &Limits, now_ms: i64) -> Result<ValidBatch, BatchError> {
-    Validation::new(*limits, now_ms).batch(records)
+    Validation::new(now_ms).batch(records, limits)
 }
 
 /// The bytes are one whole batch as its client wrote it.
@@ -180,10 +192,17 @@ fn check_record(record: &RecordHead, limits: &Limits, now_ms: i64) -> Result<(),
         index,
         timestamp,
         offset_delta,
+        has_key,
     } = *record;
     if i64::from(offset_delta) != i64::from(index) {
         let problem = RecordProblem::OffsetDelta(offset_delta);
         return Err(BatchError::Record { index, problem });
+    }
+    if limits.keys_required && !has_key {
+        return Err(BatchError::NoKey { index });
+    }
+    if limits.log_append_time {
+        return Ok(());
     }
     // -1 says that the record has no time.
     let early = now_ms.saturating_sub(timestamp) > limits.timestamp_before_max_ms;

@@ -19,6 +19,8 @@ pub(super) struct RecordHead {
     pub(super) timestamp: i64,
     /// Its offset, less the base offset.
     pub(super) offset_delta: i32,
+    /// Whether it has a key.
+    pub(super) has_key: bool,
 }
 
 /// Visits every record of a whole `batch` until the visitor breaks; if it never does, the batch must end with its last record.
@@ -108,7 +110,7 @@ impl<R: BufRead> Source<R> {
         self.skip(1)?;
         let timestamp_delta = varint::unzigzag_64(self.integer(varint::read_u64)?);
         let offset_delta = self.varint()?;
-        self.skip_bytes()?;
+        let has_key = self.skip_bytes()?;
         self.skip_bytes()?;
         self.skip_headers()?;
         if self.left != 0 {
@@ -127,6 +129,7 @@ impl<R: BufRead> Source<R> {
             index,
             timestamp,
             offset_delta,
+            has_key,
         })
     }
 
@@ -142,14 +145,15 @@ impl<R: BufRead> Source<R> {
         Ok(())
     }
 
-    /// Skips a key or a value, which may be null.
-    fn skip_bytes(&mut self) -> Result<(), Failure> {
+    /// Skips a key or a value; whether it is there, and not null.
+    fn skip_bytes(&mut self) -> Result<bool, Failure> {
         match self.varint()? {
-            -1 => Ok(()),
+            -1 => Ok(false),
             size => {
                 let size =
                     u64::try_from(size).map_err(|_| RecordProblem::Length(i64::from(size)))?;
-                self.skip(size)
+                self.skip(size)?;
+                Ok(true)
             }
         }
     }

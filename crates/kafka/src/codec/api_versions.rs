@@ -93,7 +93,7 @@ fn is_software_word(word: &str) -> bool {
 
 /// Every API with its advertised versions.
 pub fn advertised() -> Vec<ApiVersion> {
-    ApiKey::ALL.into_iter().map(entry).collect()
+    ApiKey::ALL.iter().copied().map(entry).collect()
 }
 
 fn entry(api: ApiKey) -> ApiVersion {

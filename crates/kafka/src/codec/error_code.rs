@@ -117,6 +117,8 @@ codes! {
     CONCURRENT_TRANSACTIONS = 51,
     /// The client may not use the transactional id.
     TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53,
+    /// There is no authorizer, so there are no rules.
+    SECURITY_DISABLED = 54,
     /// The broker's disk failed.
     KAFKA_STORAGE_ERROR = 56,
     /// The broker has forgotten the producer id.
@@ -147,6 +149,10 @@ codes! {
     FENCED_INSTANCE_ID = 82,
     /// The group is subscribed to the topic.
     GROUP_SUBSCRIBED_TO_TOPIC = 86,
+    /// Leadership need not change.
+    ELECTION_NOT_NEEDED = 84,
+    /// No partition is being moved.
+    NO_REASSIGNMENT_IN_PROGRESS = 85,
     /// The batch breaks a rule of its format.
     INVALID_RECORD = 87,
     /// A transaction may still change the offset.
@@ -171,6 +177,8 @@ codes! {
     STALE_MEMBER_EPOCH = 113,
     /// The expression for topics cannot be read.
     INVALID_REGULAR_EXPRESSION = 128,
+    /// The endpoint is not of the kind that was asked for.
+    MISMATCHED_ENDPOINT_TYPE = 114,
     /// The client shall start from its bootstrap servers again.
     REBOOTSTRAP_REQUIRED = 129,
 }

@@ -65,6 +65,36 @@ impl<'a> Field<'a> for ErrorCode {
     }
 }
 
+/// A number with a fraction; kept as its bits, so that it is equal to itself whatever they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Double(u64);
+
+impl From<f64> for Double {
+    fn from(value: f64) -> Double {
+        Double(value.to_bits())
+    }
+}
+
+impl From<Double> for f64 {
+    fn from(double: Double) -> f64 {
+        f64::from_bits(double.0)
+    }
+}
+
+impl<'a> Field<'a> for Double {
+    fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, DecodeError> {
+        Ok(Double(reader.i64()?.cast_unsigned()))
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>, _version: i16) {
+        writer.i64(self.0.cast_signed());
+    }
+
+    fn size_min(_version: i16, _encoding: Encoding) -> usize {
+        8
+    }
+}
+
 /// The length of an empty string: two bytes, or one compact one.
 fn string_size_min(encoding: Encoding) -> usize {
     match encoding {
@@ -186,3 +216,44 @@ impl<'a, T: Field<'a>> Field<'a> for Vec<T> {
         count_size_min(encoding)
     }
 }
+
+/// Lets a struct be null: a byte before it says whether it is there (KIP-893).
+macro_rules! nullable {
+    ($type:ty) => {
+        impl<'a> $crate::codec::Field<'a> for Option<$type> {
+            fn decode(
+                reader: &mut $crate::codec::Reader<'a>,
+                version: i16,
+            ) -> Result<Self, $crate::codec::DecodeError> {
+                match reader.i8()? {
+                    ..0 => Ok(None),
+                    _ => <$type>::decode(reader, version).map(Some),
+                }
+            }
+
+            fn encode(&self, writer: &mut $crate::codec::Writer<'_>, version: i16) {
+                match self {
+                    None => writer.i8(-1),
+                    Some(there) => {
+                        writer.i8(1);
+                        there.encode(writer, version);
+                    }
+                }
+            }
+
+            fn size_min(_version: i16, _encoding: $crate::codec::Encoding) -> usize {
+                1
+            }
+        }
+
+        #[cfg(test)]
+        impl $crate::codec::tests::Sample for Option<$type> {
+            fn sample(random: &mut pagelog_testing::Random, version: i16) -> Self {
+                let there = !random.one_in(3);
+                there.then(|| $crate::codec::tests::Sample::sample(random, version))
+            }
+        }
+    };
+}
+
+pub(super) use nullable;

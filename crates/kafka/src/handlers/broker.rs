@@ -1,7 +1,7 @@
 //! What all Kafka connections of a process share.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use base64::Engine;
@@ -10,6 +10,7 @@ use pagelog_store::{Store, Topic};
 
 use super::connection::Connection;
 use super::options::KafkaOptions;
+use super::quotas::Quotas;
 use crate::codec::ErrorCode;
 use crate::groups::Coordinator;
 
@@ -35,6 +36,9 @@ pub(super) struct Broker {
     pub(super) options: KafkaOptions,
     pub(super) cluster_id: String,
     pub(super) groups: Coordinator,
+    pub(super) quotas: Quotas,
+    /// Held while a configuration is read, changed and written.
+    pub(super) config_changes: Mutex<()>,
 }
 
 impl Kafka {
@@ -44,6 +48,8 @@ impl Kafka {
         let groups = Coordinator::new(Arc::clone(&store), options.groups.clone());
         Kafka(Arc::new(Broker {
             groups,
+            quotas: Quotas::of(&store),
+            config_changes: Mutex::new(()),
             store,
             options,
             cluster_id,

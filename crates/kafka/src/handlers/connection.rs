@@ -3,18 +3,24 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use pagelog_store::answer::{Answer, CloseReason, Context, Handler};
 use pagelog_transfer::Rope;
 
 use super::broker::{Advertised, Broker};
 use super::groups::Client;
+use super::muted::Muted;
+use super::quotas::Throttle;
 use super::{
-    api_versions, create_topics, delete_topics, fetch, find_coordinator, groups, init_producer_id,
-    leader_epoch, list_offsets, metadata, produce,
+    acls, api_versions, configs, create_partitions, create_topics, delete_topics, describe_cluster,
+    describe_producers, describe_quorum, describe_topic_partitions, elect_leaders, fetch,
+    find_coordinator, groups, init_producer_id, leader_epoch, list_offsets, metadata, produce,
+    quotas, reassignments, scram,
 };
 use crate::codec::{
-    ApiKey, DecodeError, Field, RequestHeader, Response, api_versions as versions, encode_response,
+    ApiKey, DecodeError, Field, Reader, RequestHeader, Response, api_versions as versions,
+    encode_response,
 };
 
 /// The Kafka side of one connection.
@@ -23,6 +29,7 @@ pub struct Connection {
     broker: Arc<Broker>,
     advertised: Arc<Advertised>,
     peer: IpAddr,
+    muted: Arc<Muted>,
 }
 
 /// What a handler needs of its request, beside the body.
@@ -32,6 +39,8 @@ pub(super) struct Call {
     pub(super) advertised: Arc<Advertised>,
     pub(super) version: i16,
     pub(super) correlation_id: i32,
+    /// The quotas of the client; `None`: it has none.
+    pub(super) throttle: Option<Throttle>,
 }
 
 /// Why a request ends its connection.
@@ -58,6 +67,7 @@ impl Connection {
             broker,
             advertised,
             peer,
+            muted: Arc::new(Muted::new()),
         }
     }
 
@@ -90,61 +100,79 @@ impl Connection {
                 last,
             });
         }
+        let quotas = &self.broker.quotas;
         let call = Call {
+            throttle: quotas.throttle(client_id, &self.muted, context.now),
             broker: Arc::clone(&self.broker),
             advertised: Arc::clone(&self.advertised),
             version,
             correlation_id,
         };
+        self.handle(header, call, frame, &mut body, context)
+    }
+
+    /// One row an API, by rising key.
+    fn handle(
+        &self,
+        header: RequestHeader<'_>,
+        call: Call,
+        frame: &[u8],
+        body: &mut Reader<'_>,
+        context: &Context<'_>,
+    ) -> Result<Answer, Refusal> {
+        let RequestHeader {
+            api,
+            version,
+            client_id,
+            ..
+        } = header;
+        /// The body of the request.
+        macro_rules! read {
+            () => {
+                Field::decode(body, version)?
+            };
+        }
         match api {
             ApiKey::Produce => produce::handle(call, frame, context),
-            ApiKey::Fetch => fetch::handle(call, &Field::decode(&mut body, version)?, context),
-            ApiKey::ListOffsets => list_offsets::handle(call, &Field::decode(&mut body, version)?),
-            ApiKey::Metadata => metadata::handle(call, Field::decode(&mut body, version)?),
+            ApiKey::Fetch => fetch::handle(call, &read!(), context),
+            ApiKey::ListOffsets => list_offsets::handle(call, &read!()),
+            ApiKey::Metadata => metadata::handle(call, read!()),
             ApiKey::OffsetCommit => {
                 groups::commit::handle(call, self.client(client_id), frame, context)
             }
-            ApiKey::OffsetFetch => {
-                groups::fetch::handle(call, Field::decode(&mut body, version)?, context.now)
-            }
-            ApiKey::FindCoordinator => {
-                find_coordinator::handle(&call, &Field::decode(&mut body, version)?)
-            }
+            ApiKey::OffsetFetch => groups::fetch::handle(call, read!(), context.now),
+            ApiKey::FindCoordinator => find_coordinator::handle(&call, &read!()),
             ApiKey::JoinGroup => groups::join::handle(call, self.client(client_id), frame, context),
-            ApiKey::Heartbeat => {
-                let request = Field::decode(&mut body, version)?;
-                groups::heartbeat::handle(&call, &request, context.now)
-            }
-            ApiKey::LeaveGroup => {
-                let request = Field::decode(&mut body, version)?;
-                groups::leave::handle(&call, &request, context.now)
-            }
+            ApiKey::Heartbeat => groups::heartbeat::handle(&call, &read!(), context.now),
+            ApiKey::LeaveGroup => groups::leave::handle(&call, &read!(), context.now),
             ApiKey::SyncGroup => groups::sync::handle(call, self.client(client_id), frame, context),
-            ApiKey::DescribeGroups => {
-                let request = Field::decode(&mut body, version)?;
-                groups::describe::handle(&call, &request, context.now)
-            }
-            ApiKey::ListGroups => {
-                let request = Field::decode(&mut body, version)?;
-                groups::list::handle(&call, &request, context.now)
-            }
-            ApiKey::ApiVersions => api_versions::handle(&call, &Field::decode(&mut body, version)?),
-            ApiKey::CreateTopics => {
-                create_topics::handle(call, Field::decode(&mut body, version)?, context)
-            }
-            ApiKey::DeleteTopics => {
-                delete_topics::handle(call, Field::decode(&mut body, version)?, context)
-            }
-            ApiKey::InitProducerId => {
-                init_producer_id::handle(&call, &Field::decode(&mut body, version)?)
-            }
-            ApiKey::OffsetForLeaderEpoch => {
-                leader_epoch::handle(&call, &Field::decode(&mut body, version)?)
-            }
-            ApiKey::DeleteGroups => {
-                groups::delete::handle(call, &Field::decode(&mut body, version)?)
-            }
+            ApiKey::DescribeGroups => groups::describe::handle(&call, &read!(), context.now),
+            ApiKey::ListGroups => groups::list::handle(&call, &read!(), context.now),
+            ApiKey::ApiVersions => api_versions::handle(&call, &read!()),
+            ApiKey::CreateTopics => create_topics::handle(call, read!(), context),
+            ApiKey::DeleteTopics => delete_topics::handle(call, read!(), context),
+            ApiKey::InitProducerId => init_producer_id::handle(&call, &read!()),
+            ApiKey::OffsetForLeaderEpoch => leader_epoch::handle(&call, &read!()),
+            ApiKey::DescribeAcls => acls::describe(&call),
+            ApiKey::CreateAcls => acls::create(&call, &read!()),
+            ApiKey::DeleteAcls => acls::delete(&call, &read!()),
+            ApiKey::DescribeConfigs => configs::describe(&call, &read!()),
+            ApiKey::AlterConfigs => configs::alter(call, read!(), context),
+            ApiKey::CreatePartitions => create_partitions::handle(call, read!(), context),
+            ApiKey::DeleteGroups => groups::delete::handle(call, &read!()),
+            ApiKey::ElectLeaders => elect_leaders::handle(&call, &read!()),
+            ApiKey::IncrementalAlterConfigs => configs::incremental(call, read!(), context),
+            ApiKey::AlterPartitionReassignments => reassignments::alter(&call, &read!()),
+            ApiKey::ListPartitionReassignments => reassignments::list(&call),
             ApiKey::OffsetDelete => groups::forget::handle(call, frame),
+            ApiKey::DescribeClientQuotas => quotas::describe(&call, &read!()),
+            ApiKey::AlterClientQuotas => quotas::alter(call, read!(), context),
+            ApiKey::DescribeUserScramCredentials => scram::handle(&call, &read!()),
+            ApiKey::DescribeQuorum => describe_quorum::handle(&call, &read!()),
+            ApiKey::DescribeCluster => describe_cluster::handle(&call, &read!()),
+            ApiKey::DescribeProducers => describe_producers::handle(&call, &read!()),
+            ApiKey::ListConfigResources => configs::list(&call, &read!()),
+            ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(&call, &read!()),
         }
     }
 }
@@ -160,6 +188,10 @@ impl Handler for Connection {
     fn frame(&mut self, frame: &[u8], context: &Context<'_>) -> Answer {
         self.route(frame, context)
             .unwrap_or_else(|refusal| Answer::Close(refusal.into()))
+    }
+
+    fn muted_until(&self) -> Option<Instant> {
+        self.muted.end()
     }
 }
 

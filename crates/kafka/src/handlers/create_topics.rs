@@ -3,28 +3,28 @@
 //! Runs on a worker, since the log may have no room at the moment.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pagelog_store::answer::{Answer, Context, Position};
-use pagelog_store::{CreateTopicError, Topic, TopicName};
+use pagelog_store::{ConfigValues, CreateTopicError, Topic, TopicName};
 
-use super::awaiting::{Awaited, Outcome};
 use super::broker::NODE_ID;
+use super::changes::{Changes, Refused, deadline, log_error, reports};
+use super::configs::{self, topic_values};
 use super::connection::{Call, Refusal};
 use super::room::{room_deadline, with_room};
-use super::topic_configs;
 use crate::codec::ErrorCode;
 use crate::codec::create_topics::{
-    CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
+    CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse, TopicConfig,
 };
 
-/// Why a topic is not made: for the client's program, and for its user.
-pub(super) type Refused = (ErrorCode, String);
+reports!(CreatableTopicResult);
 
 /// A topic that may be made.
 struct Plan {
     name: TopicName,
     partition_count: u32,
+    values: ConfigValues,
 }
 
 pub(super) fn handle(
@@ -38,113 +38,31 @@ pub(super) fn handle(
     })))
 }
 
-/// When a client that waits `timeout_ms` gives up.
-pub(super) fn deadline(now: Instant, timeout_ms: i32) -> Instant {
-    now + Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0))
-}
-
 fn create(call: Call, request: &CreateTopicsRequest, deadline: Instant) -> Answer {
     let mut mentioned: HashMap<&str, u32> = HashMap::new();
     for topic in &request.topics {
         *mentioned.entry(&topic.name).or_default() += 1;
     }
-    let mut results = Vec::new();
-    let mut end = Position(0);
+    let mut changes = Changes::new();
     for asked in &request.topics {
         // A name that is asked for twice is answered once, and refused.
         let Some(times) = mentioned.remove(asked.name.as_str()) else {
             continue;
         };
+        let mut result = CreatableTopicResult {
+            name: asked.name.clone(),
+            ..Default::default()
+        };
         let made = match times {
-            1 => create_one(&call, asked, request),
+            1 => create_one(&call, asked, request, &mut result),
             _ => Err((
                 ErrorCode::INVALID_REQUEST,
                 "the topic is asked for twice".to_owned(),
             )),
         };
-        if let Ok(Some((_, created))) = &made {
-            end = end.max(*created);
-        }
-        results.push(result(asked, made));
+        changes.add(result, made);
     }
-    answer(call, results, end, deadline)
-}
-
-type Made = Option<(CreatableTopicResult, Position)>;
-
-fn create_one(
-    call: &Call,
-    asked: &CreatableTopic,
-    request: &CreateTopicsRequest,
-) -> Result<Made, Refused> {
-    let plan = plan(call, asked)?;
-    let store = &call.broker.store;
-    if request.validate_only {
-        store
-            .check_topic(&plan.name, plan.partition_count)
-            .map_err(refused)?;
-        return Ok(None);
-    }
-    let topic = with_room(
-        store,
-        room_deadline(request.timeout_ms),
-        CreateTopicError::busy,
-        || store.create_topic(&plan.name, plan.partition_count),
-    )
-    .map_err(refused)?;
-    Ok(Some((described(&topic), topic.created())))
-}
-
-fn described(topic: &Topic) -> CreatableTopicResult {
-    CreatableTopicResult {
-        name: topic.name().as_str().to_owned(),
-        topic_id: topic.id(),
-        partition_count: topic.partitions().len() as i32,
-        replication_factor: 1,
-        ..Default::default()
-    }
-}
-
-fn result(asked: &CreatableTopic, made: Result<Made, Refused>) -> CreatableTopicResult {
-    match made {
-        Ok(Some((result, _))) => result,
-        Ok(None) => CreatableTopicResult {
-            name: asked.name.clone(),
-            ..Default::default()
-        },
-        Err((error, message)) => CreatableTopicResult {
-            name: asked.name.clone(),
-            error,
-            error_message: Some(message),
-            ..Default::default()
-        },
-    }
-}
-
-fn answer(
-    call: Call,
-    results: Vec<CreatableTopicResult>,
-    end: Position,
-    deadline: Instant,
-) -> Answer {
-    let store = call.broker.store.clone();
-    let awaited = Awaited {
-        mark: store.settles_at(),
-        store,
-        at: end,
-        deadline: Some(deadline),
-    };
-    awaited.then(move |outcome| {
-        let mut topics = results;
-        if let Some((error, message)) = late(outcome) {
-            for topic in topics
-                .iter_mut()
-                .filter(|topic| topic.error == ErrorCode::NONE)
-            {
-                topic.error = error;
-                topic.error_message = Some(message.to_owned());
-            }
-        }
+    changes.answer(call, deadline, |call, topics| {
         call.respond(&CreateTopicsResponse {
             topics,
             ..Default::default()
@@ -152,16 +70,56 @@ fn answer(
     })
 }
 
-/// What to say of a change that is in the log but was not settled in time.
-pub(super) fn late(outcome: Outcome) -> Option<(ErrorCode, &'static str)> {
-    match outcome {
-        Outcome::Reached => None,
-        Outcome::TimedOut => Some((
-            ErrorCode::REQUEST_TIMED_OUT,
-            "not on the disk within the time; it may still come about",
-        )),
-        Outcome::Failed => Some((ErrorCode::KAFKA_STORAGE_ERROR, "the log has failed")),
+/// Makes a topic, or sees whether it could be made, and fills in what the client is told of it.
+fn create_one(
+    call: &Call,
+    asked: &CreatableTopic,
+    request: &CreateTopicsRequest,
+    result: &mut CreatableTopicResult,
+) -> Result<Position, Refused> {
+    let plan = plan(call, asked)?;
+    let store = &call.broker.store;
+    if request.validate_only {
+        store
+            .check_topic(&plan.name, plan.partition_count)
+            .map_err(refused)?;
+        result.partition_count = plan.partition_count as i32;
+        result.replication_factor = 1;
+        result.configs = Some(described(call, &plan.values));
+        return Ok(Position(0));
     }
+    let topic = with_room(
+        store,
+        room_deadline(request.timeout_ms),
+        CreateTopicError::busy,
+        || store.create_configured_topic(&plan.name, plan.partition_count, &plan.values),
+    )
+    .map_err(refused)?;
+    fill(call, &topic, result);
+    Ok(topic.created())
+}
+
+fn fill(call: &Call, topic: &Topic, result: &mut CreatableTopicResult) {
+    result.topic_id = topic.id();
+    result.partition_count = topic.partitions().len() as i32;
+    result.replication_factor = 1;
+    result.configs = Some(described(call, topic.config().values()));
+}
+
+/// The whole configuration of a topic that sets `values` (KIP-525).
+fn described(call: &Call, values: &ConfigValues) -> Vec<TopicConfig> {
+    if call.version < 5 {
+        return Vec::new();
+    }
+    let all = configs::Known::of(call).topic(values);
+    let one = |entry: configs::Entry| TopicConfig {
+        name: entry.name.to_owned(),
+        value: entry.value,
+        read_only: false,
+        source: entry.source as i8,
+        is_sensitive: entry.is_sensitive,
+    };
+    all.into_iter().map(one).collect()
 }
 
 fn plan(call: &Call, asked: &CreatableTopic) -> Result<Plan, Refused> {
@@ -173,10 +131,12 @@ fn plan(call: &Call, asked: &CreatableTopic) -> Result<Plan, Refused> {
     } else {
         assigned_partition_count(asked)?
     };
-    topic_configs::check(&asked.configs).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+    let given = asked.configs.iter();
+    let given = given.map(|config| (config.name.as_str(), config.value.as_deref()));
     Ok(Plan {
         name,
         partition_count,
+        values: topic_values(call, given)?,
     })
 }
 
@@ -245,12 +205,4 @@ pub(super) fn refused(error: CreateTopicError) -> Refused {
         CreateTopicError::Log(error) => log_error(error),
     };
     (code, error.to_string())
-}
-
-/// The log did not take an entry: for want of room, which may pass, or for good.
-pub(super) fn log_error(error: &pagelog_store::LogError) -> ErrorCode {
-    match error {
-        pagelog_store::LogError::Busy(_) => ErrorCode::REQUEST_TIMED_OUT,
-        _ => ErrorCode::KAFKA_STORAGE_ERROR,
-    }
 }

@@ -10,14 +10,15 @@ use pagelog_store::answer::{Answer, Context, Position};
 use pagelog_store::{DeleteTopicError, Topic};
 use uuid::Uuid;
 
-use super::awaiting::Awaited;
+use super::changes::{Changes, Refused, deadline, log_error, reports};
 use super::connection::{Call, Refusal};
-use super::create_topics::{Refused, deadline, late, log_error};
 use super::room::{room_deadline, with_room};
 use crate::codec::ErrorCode;
 use crate::codec::delete_topics::{
     DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
+
+reports!(DeletableTopicResult);
 
 pub(super) fn handle(
     call: Call,
@@ -38,8 +39,7 @@ fn delete(call: Call, request: DeleteTopicsRequest, deadline: Instant) -> Answer
             .entry((topic.name.clone(), topic.topic_id))
             .or_default() += 1;
     }
-    let mut results = Vec::new();
-    let mut end = Position(0);
+    let mut changes = Changes::new();
     for topic in asked {
         let mut result = DeletableTopicResult {
             name: topic.name.clone(),
@@ -53,20 +53,19 @@ fn delete(call: Call, request: DeleteTopicsRequest, deadline: Instant) -> Answer
                 "the topic is named twice".to_owned(),
             )),
         };
-        match deleted {
-            Ok((topic, at)) => {
-                result.name = Some(topic.name().as_str().to_owned());
-                result.topic_id = topic.id();
-                end = end.max(at);
-            }
-            Err((error, message)) => {
-                result.error = error;
-                result.error_message = Some(message);
-            }
-        }
-        results.push(result);
+        let deleted = deleted.map(|(topic, end)| {
+            result.name = Some(topic.name().as_str().to_owned());
+            result.topic_id = topic.id();
+            end
+        });
+        changes.add(result, deleted);
     }
-    answer(call, results, end, deadline)
+    changes.answer(call, deadline, |call, topics| {
+        call.respond(&DeleteTopicsResponse {
+            topics,
+            ..Default::default()
+        })
+    })
 }
 
 /// Both forms of the question as the newer one.
@@ -123,35 +122,4 @@ fn find(call: &Call, asked: &DeleteTopicState) -> Result<Arc<Topic>, Refused> {
     found
         .cloned()
         .ok_or((error, "there is no such topic".to_owned()))
-}
-
-fn answer(
-    call: Call,
-    results: Vec<DeletableTopicResult>,
-    end: Position,
-    deadline: Instant,
-) -> Answer {
-    let store = call.broker.store.clone();
-    let awaited = Awaited {
-        mark: store.settles_at(),
-        store,
-        at: end,
-        deadline: Some(deadline),
-    };
-    awaited.then(move |outcome| {
-        let mut topics = results;
-        if let Some((error, message)) = late(outcome) {
-            for topic in topics
-                .iter_mut()
-                .filter(|topic| topic.error == ErrorCode::NONE)
-            {
-                topic.error = error;
-                topic.error_message = Some(message.to_owned());
-            }
-        }
-        call.respond(&DeleteTopicsResponse {
-            topics,
-            ..Default::default()
-        })
-    })
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::connection::{Call, Refusal};
 use super::fetch_rope::weave;
+use super::quotas::{Throttle, in_ms};
 use crate::codec::ErrorCode;
 use crate::codec::fetch::{EpochEndOffset, FetchPartition, FetchRequest, FetchTopic};
 use crate::codec::fetch_answer::{FetchAnswer, FetchAnswerPartition, FetchAnswerTopic};
@@ -91,7 +92,11 @@ impl Plan {
             .bytes_max
             .min(call.broker.options.fetch_max_bytes)
             .min(BYTES_MAX);
-        let bytes_max = u64::try_from(bytes_max).unwrap_or(0);
+        let quota = call
+            .throttle
+            .as_ref()
+            .map_or(u64::MAX, Throttle::fetch_bytes_max);
+        let bytes_max = u64::try_from(bytes_max).unwrap_or(0).min(quota);
         let topics = request
             .topics
             .iter()
@@ -229,8 +234,11 @@ impl Plan {
                 })
                 .collect(),
         });
+        let throttle = self.call.throttle.as_ref();
+        let wait = throttle.map(|throttle| throttle.fetched(attempt.size, Instant::now()));
         let answer = FetchAnswer {
             topics: topics.collect(),
+            throttle_ms: wait.map_or(0, in_ms),
             ..Default::default()
         };
         weave(&self.call, &answer, ropes)

@@ -9,6 +9,7 @@ use pagelog_store::answer::{Answer, Position};
 use pagelog_store::{CreateTopicError, Topic, TopicName};
 use uuid::Uuid;
 
+use super::authorized::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS};
 use super::awaiting::{Awaited, Outcome};
 use super::broker::NODE_ID;
 use super::connection::{Call, Refusal};
@@ -17,19 +18,11 @@ use super::room::{room_deadline, with_room};
 use crate::codec::ErrorCode;
 use crate::codec::metadata::{
     MetadataBroker, MetadataPartition, MetadataRequest, MetadataRequestTopic, MetadataResponse,
-    MetadataTopic, OPERATIONS_NOT_ASKED,
+    MetadataTopic,
 };
 
 /// How long making a topic may wait for room in the log; the request names no time.
 const CREATE_TIMEOUT_MS: i32 = 10_000;
-
-/// What a client may do with a topic where nothing is forbidden: READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS,
-/// ALTER_CONFIGS, as bits (KIP-430).
-const TOPIC_OPERATIONS: i32 =
-    1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
-
-/// The same of the cluster: CREATE, ALTER, DESCRIBE, CLUSTER_ACTION, DESCRIBE_CONFIGS, ALTER_CONFIGS, IDEMPOTENT_WRITE.
-const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
 
 /// One topic of the answer.
 enum Shown {

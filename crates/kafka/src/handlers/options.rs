@@ -4,6 +4,7 @@
 //! [`pagelog_store::StoreOptions::producer_expiration`].
 
 use crate::groups::GroupOptions;
+use std::collections::BTreeMap;
 
 /// Settings of the Kafka protocol. The defaults are Kafka's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct KafkaOptions {
     pub log_message_timestamp_after_max_ms: i64,
     /// The settings of groups.
     pub groups: GroupOptions,
+    /// What this process was started with, under Kafka's names, for who asks for the broker's configuration.
+    pub static_values: BTreeMap<String, String>,
 }
 
 impl Default for KafkaOptions {
@@ -37,6 +40,7 @@ impl Default for KafkaOptions {
             log_message_timestamp_before_max_ms: i64::MAX,
             log_message_timestamp_after_max_ms: 3_600_000,
             groups: GroupOptions::default(),
+            static_values: BTreeMap::new(),
         }
     }
 }

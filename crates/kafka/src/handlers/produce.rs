@@ -7,13 +7,15 @@ use std::time::Instant;
 
 use pagelog_store::answer::{Answer, CloseReason, Context, Mark, Position};
 use pagelog_store::{
-    AppendError, Appended, Assigned, Batch, LogError, Partition, Producer, SequenceError, now_ms,
+    AppendError, Appended, Assigned, Batch, LogError, Partition, Producer, SequenceError,
+    TimestampType, TopicConfig, now_ms,
 };
 use pagelog_transfer::Rope;
 
 use super::awaiting::{Awaited, Outcome};
+use super::changes::deadline;
 use super::connection::{Call, Refusal};
-use super::create_topics::deadline;
+use super::quotas::in_ms;
 use super::room::{room_deadline, with_room};
 use crate::batch::{BatchHeader, Codec, HEADER_SIZE, Limits, ValidBatch, Validation, patch};
 use crate::codec::produce::{
@@ -53,6 +55,8 @@ struct Run {
 /// A batch that is in the log.
 struct Taken {
     base_offset: i64,
+    /// The time of the append, where the topic gives it to the records.
+    log_append_time_ms: Option<i64>,
     log_start_offset: i64,
     end: Position,
 }
@@ -75,7 +79,7 @@ pub(super) fn handle(call: Call, frame: &[u8], context: &Context<'_>) -> Result<
     let now_ms = now_ms();
     let mut run = Run {
         deadline: deadline(context.now, request.timeout_ms),
-        validation: Validation::new(limits(&call), now_ms),
+        validation: Validation::new(now_ms),
         call,
         acks,
         now_ms,
@@ -99,15 +103,36 @@ fn decode(frame: &[u8]) -> Result<ProduceRequest<'_>, Refusal> {
     Ok(Field::decode(&mut body, header.version)?)
 }
 
-/// What the broker's settings and the request's version allow.
-fn limits(call: &Call) -> Limits {
+/// What the topic's configuration, else the broker's settings, and the request's version allow.
+fn limits(call: &Call, config: &TopicConfig) -> Limits {
     let options = &call.broker.options;
+    let size_max = config
+        .message_size_max
+        .unwrap_or(u32::try_from(options.message_max_bytes).unwrap_or(0));
     Limits {
-        size_max: usize::try_from(options.message_max_bytes).unwrap_or(0),
-        timestamp_before_max_ms: options.log_message_timestamp_before_max_ms,
-        timestamp_after_max_ms: options.log_message_timestamp_after_max_ms,
+        size_max: size_max as usize,
+        timestamp_before_max_ms: config
+            .timestamp_before_max_ms
+            .unwrap_or(options.log_message_timestamp_before_max_ms),
+        timestamp_after_max_ms: config
+            .timestamp_after_max_ms
+            .unwrap_or(options.log_message_timestamp_after_max_ms),
         zstd_allowed: call.version >= 7,
+        log_append_time: config.timestamp_type == TimestampType::Append,
+        keys_required: config.cleanup.compact,
     }
+}
+
+/// There is one copy, so a topic that asks for more of them takes nothing that waits for all.
+fn check_insync(acks: Acks, config: &TopicConfig) -> Result<(), Refused> {
+    let asked = config.insync_replicas_min;
+    if acks != Acks::Settled || asked <= 1 {
+        return Ok(());
+    }
+    Err(Refused::plain(
+        ErrorCode::NOT_ENOUGH_REPLICAS,
+        &format!("min.insync.replicas is {asked}, and there is one copy"),
+    ))
 }
 
 fn acks(acks: i16) -> Option<Acks> {
@@ -183,20 +208,27 @@ impl Run {
         let partition = found
             .as_ref()
             .and_then(|topic| topic.partition(asked.index));
-        let Some(partition) = partition else {
+        let (Some(topic), Some(partition)) = (&found, partition) else {
             return Err(Refused::code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).into());
         };
+        let config = topic.config();
+        check_insync(self.acks, config)?;
         let records = asked.records.unwrap_or_default();
-        let valid = self.validation.batch(records).map_err(|error| Refused {
-            error: error.code(),
-            record_index: error.record_index(),
-            message: Some(error.to_string()),
-        })?;
+        let limits = limits(&self.call, config);
+        let valid = self
+            .validation
+            .batch(records, &limits)
+            .map_err(|error| Refused {
+                error: error.code(),
+                record_index: error.record_index(),
+                message: Some(error.to_string()),
+            })?;
         check_no_transaction(request, &valid.header)?;
         let batch = self.batch(&valid, records);
         let appended = append(partition, &batch)?;
         Ok(Taken {
             base_offset: appended.base_offset.0,
+            log_append_time_ms: limits.log_append_time.then_some(appended.append_time_ms),
             log_start_offset: partition.start_offset().0,
             end: appended.end,
         })
@@ -227,6 +259,7 @@ impl Run {
 
     /// What the client is told, and when.
     fn answer(self, request: &ProduceRequest<'_>) -> Answer {
+        let throttle_ms = self.throttle(request);
         let mark = match self.acks {
             Acks::None => return self.silence(),
             Acks::Written => Mark::Written,
@@ -235,7 +268,8 @@ impl Run {
         let end_of =
             |done: &Result<Taken, Refused>| done.as_ref().map_or(Position(0), |taken| taken.end);
         let ends: Vec<Position> = self.done.iter().map(end_of).collect();
-        let response = response(request, &self.done);
+        let mut response = response(request, &self.done);
+        response.throttle_ms = throttle_ms;
         let store = self.call.broker.store.clone();
         let last = match store.acknowledges_appended() {
             true => None,
@@ -249,6 +283,16 @@ impl Run {
         };
         let call = self.call;
         awaited.then(move |outcome| finish(&call, response, &ends, mark, outcome))
+    }
+
+    /// Holds the request against the client's quota. How long the client has to hold back.
+    fn throttle(&self, request: &ProduceRequest<'_>) -> i32 {
+        let Some(throttle) = &self.call.throttle else {
+            return 0;
+        };
+        let size = |one: &ProducePartition<'_>| one.records.map_or(0, <[u8]>::len) as u64;
+        let sent = partitions(request).map(|(_, one)| size(one)).sum();
+        in_ms(throttle.produced(sent, Instant::now()))
     }
 
     /// Who asked for no answer gets none, and learns of an error by the end of the connection, as with Kafka.
@@ -330,6 +374,7 @@ fn partition_response(index: i32, done: &Result<Taken, Refused>) -> ProduceParti
         Ok(taken) => ProducePartitionResponse {
             index,
             base_offset: taken.base_offset,
+            log_append_time_ms: taken.log_append_time_ms.unwrap_or(-1),
             log_start_offset: taken.log_start_offset,
             ..Default::default()
         },

@@ -69,6 +69,10 @@ impl Client {
         }
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Hands over a frame without its size, and does the work that it asks for.
     pub(crate) fn frame(&mut self, frame: &[u8]) -> Got {
         let answer = self.answer(frame);

@@ -23,8 +23,8 @@ fn api_versions_names_everything_in_every_version() {
         let response: ApiVersionsResponse = client.ask(version, &request);
         assert_eq!(response.error, ErrorCode::NONE);
         let keys: Vec<i16> = response.apis.iter().map(|api| api.api_key).collect();
-        let expected: Vec<i16> = ApiKey::ALL.iter().map(|api| api.code()).collect();
-        assert_eq!(keys, expected);
+        let all: Vec<i16> = ApiKey::ALL.iter().map(|api| api.code()).collect();
+        assert_eq!(keys, all);
         assert_eq!(
             (response.apis[0].version_min, response.apis[0].version_max),
             (0, 12)

@@ -302,7 +302,7 @@ fn what_cannot_be_made_is_refused_for_its_reason() {
             CreatableTopic {
                 configs: vec![CreatableTopicConfig {
                     name: "cleanup.policy".to_owned(),
-                    value: Some("compact".to_owned()),
+                    value: Some("burn".to_owned()),
                 }],
                 ..creatable("a")
             },

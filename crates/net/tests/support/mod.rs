@@ -37,6 +37,8 @@ pub(crate) mod ask {
     pub(crate) const WORK: u8 = b'k';
     /// By a worker that finds it has to wait for a notice.
     pub(crate) const WORK_THEN_NOTICE: u8 = b'o';
+    /// At once; the next one is not taken for so many milliseconds, four bytes.
+    pub(crate) const MUTE: u8 = b'm';
     pub(crate) const CLOSE: u8 = b'c';
     pub(crate) const PANIC: u8 = b'p';
     pub(crate) const PANIC_AT_WORK: u8 = b'q';
@@ -80,11 +82,18 @@ impl Stage {
     }
 }
 
-struct TestHandler(Arc<Stage>);
+struct TestHandler {
+    stage: Arc<Stage>,
+    muted_until: Option<Instant>,
+}
 
 impl Handler for TestHandler {
+    fn muted_until(&self) -> Option<Instant> {
+        self.muted_until
+    }
+
     fn frame(&mut self, frame: &[u8], context: &Context<'_>) -> Answer {
-        let stage = Arc::clone(&self.0);
+        let stage = Arc::clone(&self.stage);
         let answer = framed(frame);
         let later = |wait| {
             Answer::Later(Box::new(Later {
@@ -97,6 +106,11 @@ impl Handler for TestHandler {
         match frame.first() {
             Some(&ask::NOW) => Answer::Now(answer),
             Some(&ask::SILENT) => Answer::Silent,
+            Some(&ask::MUTE) => {
+                let time = Duration::from_millis(u64::from(number(&frame[1..])));
+                self.muted_until = Some(context.now + time);
+                Answer::Now(answer)
+            }
             Some(&ask::DURABLE) => later(wait_for(Mark::Durable, frame)),
             Some(&ask::WRITTEN) => later(wait_for(Mark::Written, frame)),
             Some(&ask::TIME) => {
@@ -300,8 +314,13 @@ impl Fixture {
         let stage = Arc::new(Stage::default());
         let log = TestLog::new();
         let handlers = Arc::clone(&stage);
-        let open =
-            Arc::new(move |_: &_| Box::new(TestHandler(Arc::clone(&handlers))) as Box<dyn Handler>);
+        let open = Arc::new(move |_: &_| {
+            let handler = TestHandler {
+                stage: Arc::clone(&handlers),
+                muted_until: None,
+            };
+            Box::new(handler) as Box<dyn Handler>
+        });
         let server = Server::start(options, open, log.marks()).unwrap();
         Fixture { server, stage, log }
     }

@@ -5,7 +5,8 @@ use kafka_protocol::messages::{BrokerId, GroupId, ProducerId, TopicName, Transac
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use crate::codec::ErrorCode;
+use crate::codec::describe_topic_partitions::Cursor;
+use crate::codec::{Double, ErrorCode};
 
 /// A field as the other codec holds it.
 pub(super) trait Convert<T> {
@@ -33,6 +34,8 @@ conversions! {
     i16 => i16: |value| *value;
     i32 => i32: |value| *value;
     i64 => i64: |value| *value;
+    u16 => u16: |value| *value;
+    Double => f64: |value| f64::from(*value);
     i32 => BrokerId: |value| BrokerId(*value);
     i64 => ProducerId: |value| ProducerId(*value);
     ErrorCode => i16: |value| value.0;
@@ -63,5 +66,14 @@ impl<A: Convert<B>, B> Convert<Vec<B>> for Vec<A> {
 impl<A: Convert<B>, B> Convert<Option<Vec<B>>> for Option<Vec<A>> {
     fn convert(&self, version: i16) -> Option<Vec<B>> {
         self.as_ref().map(|elements| elements.convert(version))
+    }
+}
+
+impl<B> Convert<Option<B>> for Option<Cursor>
+where
+    Cursor: Convert<B>,
+{
+    fn convert(&self, version: i16) -> Option<B> {
+        self.as_ref().map(|cursor| cursor.convert(version))
     }
 }

@@ -1,5 +1,6 @@
 //! The codec against another one, the `kafka-protocol` crate, and against hostile bytes.
 
+mod administration;
 mod convert;
 mod differential;
 mod group_pairs;
@@ -48,6 +49,76 @@ macro_rules! for_every_message {
             OffsetForLeaderEpochResponse
         );
         $do!(Produce, ProduceRequest, ProduceResponse);
+        $do!(DescribeAcls, DescribeAclsRequest, DescribeAclsResponse);
+        $do!(CreateAcls, CreateAclsRequest, CreateAclsResponse);
+        $do!(DeleteAcls, DeleteAclsRequest, DeleteAclsResponse);
+        $do!(
+            DescribeConfigs,
+            DescribeConfigsRequest,
+            DescribeConfigsResponse
+        );
+        $do!(AlterConfigs, AlterConfigsRequest, AlterConfigsResponse);
+        $do!(
+            IncrementalAlterConfigs,
+            IncrementalAlterConfigsRequest,
+            IncrementalAlterConfigsResponse
+        );
+        $do!(
+            ListConfigResources,
+            ListConfigResourcesRequest,
+            ListConfigResourcesResponse
+        );
+        $do!(
+            CreatePartitions,
+            CreatePartitionsRequest,
+            CreatePartitionsResponse
+        );
+        $do!(ElectLeaders, ElectLeadersRequest, ElectLeadersResponse);
+        $do!(
+            AlterPartitionReassignments,
+            AlterPartitionReassignmentsRequest,
+            AlterPartitionReassignmentsResponse
+        );
+        $do!(
+            ListPartitionReassignments,
+            ListPartitionReassignmentsRequest,
+            ListPartitionReassignmentsResponse
+        );
+        $do!(
+            DescribeClientQuotas,
+            DescribeClientQuotasRequest,
+            DescribeClientQuotasResponse
+        );
+        $do!(
+            AlterClientQuotas,
+            AlterClientQuotasRequest,
+            AlterClientQuotasResponse
+        );
+        $do!(
+            DescribeUserScramCredentials,
+            DescribeUserScramCredentialsRequest,
+            DescribeUserScramCredentialsResponse
+        );
+        $do!(
+            DescribeQuorum,
+            DescribeQuorumRequest,
+            DescribeQuorumResponse
+        );
+        $do!(
+            DescribeCluster,
+            DescribeClusterRequest,
+            DescribeClusterResponse
+        );
+        $do!(
+            DescribeProducers,
+            DescribeProducersRequest,
+            DescribeProducersResponse
+        );
+        $do!(
+            DescribeTopicPartitions,
+            DescribeTopicPartitionsRequest,
+            DescribeTopicPartitionsResponse
+        );
     };
 }
 

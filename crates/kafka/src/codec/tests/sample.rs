@@ -4,7 +4,7 @@ use bytes::Bytes;
 use pagelog_testing::Random;
 use uuid::Uuid;
 
-use crate::codec::ErrorCode;
+use crate::codec::{Double, ErrorCode};
 
 /// A random value, as a version of a message may hold it.
 pub(crate) trait Sample: Sized {
@@ -35,6 +35,9 @@ scalars! {
     i16: |bits| bits as i16;
     i32: |bits| bits as i32;
     i64: |bits| bits as i64;
+    u16: |bits| bits as u16;
+    // No fraction is lost in it, and it is a number.
+    Double: |bits| Double::from((bits >> 12) as f64);
     ErrorCode: |bits| ErrorCode(bits as i16);
     Uuid: |bits| Uuid::from_u64_pair(bits, !bits);
     &'static str: |bits| STRINGS[bits as usize % STRINGS.len()];

@@ -1,0 +1,332 @@
+//! CreatePartitions, DescribeTopicPartitions, DescribeCluster, DescribeQuorum, and what one node answers about leaders, copies and rules.
+
+use pagelog_kafka::batch::BatchBuilder;
+use pagelog_kafka::codec::acls::{
+    AclCreation, CreateAclsRequest, CreateAclsResponse, DeleteAclsFilter, DeleteAclsRequest,
+    DeleteAclsResponse, DescribeAclsRequest, DescribeAclsResponse,
+};
+use pagelog_kafka::codec::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, ReassignablePartition,
+    ReassignableTopic,
+};
+use pagelog_kafka::codec::create_partitions::{
+    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsResponse,
+    CreatePartitionsTopic,
+};
+use pagelog_kafka::codec::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
+use pagelog_kafka::codec::describe_producers::{
+    DescribeProducersRequest, DescribeProducersResponse, ProducersTopic,
+};
+use pagelog_kafka::codec::describe_quorum::{
+    DescribeQuorumRequest, DescribeQuorumResponse, QuorumPartition, QuorumTopic,
+};
+use pagelog_kafka::codec::describe_scram::{
+    DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
+};
+use pagelog_kafka::codec::describe_topic_partitions::{
+    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, DescribedTopicName,
+};
+use pagelog_kafka::codec::elect_leaders::{
+    ElectLeadersRequest, ElectLeadersResponse, ElectLeadersTopic,
+};
+use pagelog_kafka::codec::list_partition_reassignments::{
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+};
+use pagelog_kafka::codec::{ApiKey, ErrorCode};
+
+use crate::client::{Client, batch, filled};
+use crate::home::{ADVERTISED, Home};
+
+fn grow(name: &str, count: i32) -> CreatePartitionsTopic {
+    CreatePartitionsTopic {
+        name: name.to_owned(),
+        count,
+        ..Default::default()
+    }
+}
+
+fn grown(client: &mut Client, version: i16, topics: Vec<CreatePartitionsTopic>) -> Vec<ErrorCode> {
+    let request = CreatePartitionsRequest {
+        topics,
+        timeout_ms: 30_000,
+        ..Default::default()
+    };
+    let response: CreatePartitionsResponse = client.ask(version, &request);
+    response.results.iter().map(|one| one.error).collect()
+}
+
+#[test]
+fn a_topic_is_given_more_partitions_in_every_version() {
+    let home = Home::new();
+    let running = home.start();
+    let mut client = running.client();
+    let id = client.topic("a");
+    let mut expected = 1;
+    for version in ApiKey::CreatePartitions.served() {
+        expected += 2;
+        let errors = grown(&mut client, version, vec![grow("a", expected)]);
+        assert_eq!(errors, [ErrorCode::NONE], "version {version}");
+        let topics = running.broker.store.topics();
+        let topic = topics.by_id(id).expect("the same topic");
+        assert_eq!(topic.partitions().len() as i32, expected);
+    }
+    drop(client);
+    running.stop();
+    let running = home.start();
+    let topics = running.broker.store.topics();
+    assert_eq!(topics.by_id(id).expect("kept").partitions().len(), 9);
+    drop(topics);
+    running.stop();
+}
+
+#[test]
+fn a_topic_does_not_shrink_and_is_not_grown_wrongly() {
+    let mut home = Home::new();
+    home.store.partitions_max = 10;
+    home.kafka.num_partitions = 2;
+    let running = home.start();
+    let mut client = running.client();
+    client.topic("a");
+    let assigned = |nodes: &[i32]| CreatePartitionsTopic {
+        assignments: Some(
+            nodes
+                .iter()
+                .map(|node| CreatePartitionsAssignment {
+                    broker_ids: vec![*node],
+                })
+                .collect(),
+        ),
+        ..grow("a", 3)
+    };
+    for (topic, error) in [
+        (grow("a", 2), ErrorCode::INVALID_PARTITIONS),
+        (grow("a", 1), ErrorCode::INVALID_PARTITIONS),
+        (grow("a", -1), ErrorCode::INVALID_PARTITIONS),
+        (grow("a", 11), ErrorCode::POLICY_VIOLATION),
+        (grow("b", 3), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        (assigned(&[2]), ErrorCode::INVALID_REPLICA_ASSIGNMENT),
+        (assigned(&[1, 1]), ErrorCode::INVALID_REPLICA_ASSIGNMENT),
+        (assigned(&[1]), ErrorCode::NONE),
+    ] {
+        let shown = format!("{topic:?}");
+        assert_eq!(grown(&mut client, 3, vec![topic]), [error], "{shown}");
+    }
+    let twice = vec![grow("a", 5), grow("a", 6)];
+    assert_eq!(grown(&mut client, 3, twice), [ErrorCode::INVALID_REQUEST]);
+    let validated = CreatePartitionsRequest {
+        topics: vec![grow("a", 9)],
+        validate_only: true,
+        ..Default::default()
+    };
+    let response: CreatePartitionsResponse = client.ask(3, &validated);
+    assert_eq!(response.results[0].error, ErrorCode::NONE);
+    let topics = running.broker.store.topics();
+    assert_eq!(
+        topics.by_name("a").expect("it is there").partitions().len(),
+        3
+    );
+    drop(topics);
+    running.stop();
+}
+
+#[test]
+fn partitions_are_described_a_page_at_a_time() {
+    let mut home = Home::new();
+    home.kafka.num_partitions = 3;
+    let running = home.start();
+    let mut client = running.client();
+    let id = client.topic("b");
+    client.topic("a");
+    let mut request = DescribeTopicPartitionsRequest {
+        partition_limit: 2,
+        ..Default::default()
+    };
+    let mut pages = Vec::new();
+    loop {
+        let page: DescribeTopicPartitionsResponse = client.ask(0, &request);
+        for topic in &page.topics {
+            assert_eq!(topic.error, ErrorCode::NONE);
+            let name = topic.name.clone().expect("a name");
+            assert!(name == "a" || topic.topic_id == id);
+            pages.push((name, topic.partitions.iter().map(|one| one.index).collect()));
+        }
+        request.cursor = page.next_cursor;
+        if request.cursor.is_none() {
+            break;
+        }
+    }
+    let expected: [(&str, &[i32]); 4] = [("a", &[0, 1]), ("a", &[2]), ("b", &[0]), ("b", &[1, 2])];
+    let expected = expected.map(|(name, indexes)| (name.to_owned(), indexes.to_vec()));
+    assert_eq!(pages, expected);
+    let named = |name: &str| DescribedTopicName {
+        name: name.to_owned(),
+    };
+    let request = DescribeTopicPartitionsRequest {
+        topics: vec![named("nobody"), named("a")],
+        ..Default::default()
+    };
+    let response: DescribeTopicPartitionsResponse = client.ask(0, &request);
+    let errors: Vec<_> = response.topics.iter().map(|topic| topic.error).collect();
+    assert_eq!(
+        errors,
+        [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]
+    );
+    running.stop();
+}
+
+#[test]
+fn the_cluster_is_this_node() {
+    let running = Home::new().start();
+    let mut client = running.client();
+    for version in ApiKey::DescribeCluster.served() {
+        for asked in [false, true] {
+            let request = DescribeClusterRequest {
+                include_authorized_operations: asked,
+                ..Default::default()
+            };
+            let response: DescribeClusterResponse = client.ask(version, &request);
+            assert_eq!(response.cluster_id, running.broker.cluster_id());
+            assert_eq!((response.controller_id, response.brokers.len()), (1, 1));
+            assert_eq!(response.brokers[0].host, ADVERTISED.0);
+            assert_eq!(response.authorized_operations != i32::MIN, asked);
+        }
+    }
+    let controllers = DescribeClusterRequest {
+        endpoint_type: 2,
+        ..Default::default()
+    };
+    let response: DescribeClusterResponse = client.ask(1, &controllers);
+    assert_eq!(response.error, ErrorCode::MISMATCHED_ENDPOINT_TYPE);
+    running.stop();
+}
+
+#[test]
+fn the_quorum_is_this_node() {
+    let running = Home::new().start();
+    let mut client = running.client();
+    for version in ApiKey::DescribeQuorum.served() {
+        let topic = |name: &str| QuorumTopic {
+            name: name.to_owned(),
+            partitions: vec![QuorumPartition { index: 0 }],
+        };
+        let request = DescribeQuorumRequest {
+            topics: vec![topic("__cluster_metadata"), topic("other")],
+        };
+        let response: DescribeQuorumResponse = client.ask(version, &request);
+        let quorum = &response.topics[0].partitions[0];
+        assert_eq!((quorum.error, quorum.leader_id), (ErrorCode::NONE, 1));
+        assert_eq!(quorum.voters.len(), 1);
+        let other = &response.topics[1].partitions[0];
+        assert_eq!(other.error, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    running.stop();
+}
+
+#[test]
+fn nothing_can_be_elected_or_moved() {
+    let running = Home::new().start();
+    let mut client = running.client();
+    client.topic("a");
+    for version in ApiKey::ElectLeaders.served() {
+        let request = ElectLeadersRequest {
+            topics: Some(vec![ElectLeadersTopic {
+                topic: "a".to_owned(),
+                partitions: vec![0, 7],
+            }]),
+            ..Default::default()
+        };
+        let response: ElectLeadersResponse = client.ask(version, &request);
+        let partitions = &response.results[0].partitions;
+        assert_eq!(partitions[0].error, ErrorCode::ELECTION_NOT_NEEDED);
+        assert_eq!(partitions[1].error, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    for version in ApiKey::AlterPartitionReassignments.served() {
+        let partition = |index, replicas: Option<&[i32]>| ReassignablePartition {
+            index,
+            replicas: replicas.map(<[i32]>::to_vec),
+        };
+        let request = AlterPartitionReassignmentsRequest {
+            topics: vec![ReassignableTopic {
+                name: "a".to_owned(),
+                partitions: vec![
+                    partition(0, Some(&[1])),
+                    partition(0, Some(&[2])),
+                    partition(0, None),
+                    partition(7, Some(&[1])),
+                ],
+            }],
+            ..Default::default()
+        };
+        let response: AlterPartitionReassignmentsResponse = client.ask(version, &request);
+        let partitions = response.responses[0].partitions.iter();
+        let errors: Vec<_> = partitions.map(|one| one.error).collect();
+        assert_eq!(
+            errors,
+            [
+                ErrorCode::NONE,
+                ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+                ErrorCode::NO_REASSIGNMENT_IN_PROGRESS,
+                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            ]
+        );
+    }
+    let nothing: ListPartitionReassignmentsResponse =
+        client.ask(0, &ListPartitionReassignmentsRequest::default());
+    assert_eq!((nothing.error, nothing.topics.len()), (ErrorCode::NONE, 0));
+    running.stop();
+}
+
+#[test]
+fn there_are_no_rules_and_no_passwords() {
+    let running = Home::new().start();
+    let mut client = running.client();
+    for version in ApiKey::DescribeAcls.served() {
+        let described: DescribeAclsResponse = client.ask(version, &DescribeAclsRequest::default());
+        assert_eq!(described.error, ErrorCode::SECURITY_DISABLED);
+        let create = CreateAclsRequest {
+            creations: vec![AclCreation::default(); 2],
+        };
+        let created: CreateAclsResponse = client.ask(version, &create);
+        assert_eq!(created.results.len(), 2);
+        assert_eq!(created.results[1].error, ErrorCode::SECURITY_DISABLED);
+        let delete = DeleteAclsRequest {
+            filters: vec![DeleteAclsFilter::default()],
+        };
+        let deleted: DeleteAclsResponse = client.ask(version, &delete);
+        assert_eq!(deleted.results[0].error, ErrorCode::SECURITY_DISABLED);
+    }
+    let nobody: DescribeUserScramCredentialsResponse =
+        client.ask(0, &DescribeUserScramCredentialsRequest::default());
+    assert_eq!((nobody.error, nobody.results.len()), (ErrorCode::NONE, 0));
+    running.stop();
+}
+
+#[test]
+fn who_writes_to_a_partition_is_shown() {
+    let running = Home::new().start();
+    let mut client = running.client();
+    client.topic("a");
+    client.produce("a", &batch(&[b"plain"]));
+    let mut builder = BatchBuilder::new();
+    builder.set_producer(77, 3, 0);
+    let numbered = filled(builder, &[b"x", b"y"]);
+    client.produce("a", &numbered);
+    let request = DescribeProducersRequest {
+        topics: vec![ProducersTopic {
+            name: "a".to_owned(),
+            partitions: vec![0, 5],
+        }],
+    };
+    let response: DescribeProducersResponse = client.ask(0, &request);
+    let [known, unknown] = &response.topics[0].partitions[..] else {
+        panic!("two partitions were asked for");
+    };
+    assert_eq!(unknown.error, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(known.producers.len(), 1);
+    let producer = &known.producers[0];
+    assert_eq!(
+        (producer.id, producer.epoch, producer.last_sequence),
+        (77, 3, 1)
+    );
+    running.stop();
+}
