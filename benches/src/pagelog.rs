@@ -46,7 +46,9 @@ impl Pagelog {
         let mut command = Command::new(binary);
         command
             .arg("serve")
-            .args(["--kafka", "127.0.0.1:0", "--flush", policy]);
+            .args(["--kafka", "127.0.0.1:0", "--flush", policy])
+            // However full the disk of this machine is.
+            .args(["--set", "disk.refuse.percent=101"]);
         command
             .arg("--data-dir")
             .arg(directory.path().join("data"))

@@ -13,6 +13,14 @@ use anyhow::{Context, Result, bail};
 /// How long a start or a clean stop may take before the test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Tests send records of any time, on disks that others fill.
+const WHATEVER_DISK_AND_TIME: [&str; 4] = [
+    "--set",
+    "kafka.log.retention.ms=-1",
+    "--set",
+    "disk.refuse.percent=101",
+];
+
 /// How to start a broker.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
@@ -29,12 +37,12 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// A broker with its defaults on a free port, data and log under `directory`.
+    /// A broker on a free port with its defaults, but that it keeps records of any time on any disk, data and log under `directory`.
     pub(crate) fn new(binary: &Path, directory: &Path) -> Setup {
         Setup {
             binary: binary.to_path_buf(),
             data: directory.join("data"),
-            arguments: Vec::new(),
+            arguments: WHATEVER_DISK_AND_TIME.map(str::to_owned).to_vec(),
             port: 0,
             log: directory.join("broker.log"),
         }

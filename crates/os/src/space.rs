@@ -6,16 +6,16 @@ use std::path::Path;
 /// The room of a file system, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
-    /// How much it holds in all.
-    pub total: u64,
-    /// How much of it a process without privileges may still take.
+    /// How much is taken.
+    pub used: u64,
+    /// How much a process without privileges may still take.
     pub available: u64,
 }
 
 impl Space {
     /// `int statvfs(const char *path, struct statvfs *buffer)`: the room of the file system that holds `path`.
     ///
-    /// Differs from the call in that it counts bytes. Of what is kept for the superuser it says that it is taken, as it is for all others. The
+    /// Differs from the call in that it counts bytes, and as `df` does: what is kept for the superuser is neither used nor available. The
     /// answer is old the moment it is given.
     ///
     /// # Errors
@@ -23,20 +23,18 @@ impl Space {
     /// What the call gives. man 3 statvfs.
     pub fn of(path: &Path) -> io::Result<Space> {
         let found = rustix::fs::statvfs(path)?;
+        let used = found.f_blocks.saturating_sub(found.f_bfree);
         Ok(Space {
-            total: found.f_blocks.saturating_mul(found.f_frsize),
+            used: used.saturating_mul(found.f_frsize),
             available: found.f_bavail.saturating_mul(found.f_frsize),
         })
     }
 
-    /// How many hundredths are taken, rounded down; 100 of an empty one.
+    /// How many hundredths of what can be used are used, rounded down; 100 where nothing can be.
     #[must_use]
     pub fn used_percent(&self) -> u8 {
-        let used = self.total.saturating_sub(self.available);
-        let percent = u128::from(used) * 100 / u128::from(self.total.max(1));
-        match self.total {
-            0 => 100,
-            _ => u8::try_from(percent).unwrap_or(100),
-        }
+        let all = u128::from(self.used) + u128::from(self.available);
+        let percent = (u128::from(self.used) * 100).checked_div(all);
+        percent.map_or(100, |percent| percent.min(100) as u8)
     }
 }

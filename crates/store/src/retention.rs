@@ -12,8 +12,8 @@ use crate::error::DeleteRecordsError;
 use crate::partition::{Partition, StartMoved};
 use crate::topic_config::TopicConfig;
 
-/// How many batches are looked up at once, so that no append waits long for the stream's lock.
-const LOOK_UP_COUNT: usize = 1024;
+/// How many batches are looked up at once, so that no append waits long for the stream's lock. It begins with one: most often the first is kept.
+const LOOK_UP_COUNT_MAX: usize = 1024;
 
 /// How many headers one look may read from the disk; the next look goes on.
 const HEADERS_MAX: usize = 4096;
@@ -109,20 +109,19 @@ impl Partition {
     fn skip_while(&self, from: Offset, mut goes: impl FnMut(&Indexed) -> bool) -> Offset {
         let core = self.core();
         let until = core.settled();
-        let mut to = from;
+        let (mut to, mut count) = (from, 1);
         loop {
-            let entries = core
-                .log
-                .entries(self.log_stream(), to, until, LOOK_UP_COUNT);
+            let entries = core.log.entries(self.log_stream(), to, until, count);
             for entry in &entries {
                 if !goes(entry) {
                     return to;
                 }
                 to = entry.next_offset();
             }
-            if entries.len() < LOOK_UP_COUNT {
+            if entries.len() < count {
                 return to;
             }
+            count = (count * 4).min(LOOK_UP_COUNT_MAX);
         }
     }
 }

@@ -421,7 +421,7 @@ fn options(available: &Arc<AtomicU64>, disk: DiskLimits) -> HousekeepingOptions 
         disk,
         measure: Arc::new(move || {
             Ok(Space {
-                total: 100,
+                used: 100 - available.load(SeqCst),
                 available: available.load(SeqCst),
             })
         }),

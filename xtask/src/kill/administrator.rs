@@ -6,17 +6,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pagelog_kafka::codec::{
-    DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode, MetadataRequest, MetadataResponse,
-};
+use pagelog_kafka::codec::{ErrorCode, MetadataRequest, MetadataResponse};
 
 use super::world::{TOPIC, World};
 use crate::random::Random;
 use crate::wire::Connection;
 
-/// Versions of requests that name topics.
+/// A version of the request that names topics.
 const METADATA: i16 = 12;
-const DELETE_TOPICS: i16 = 4;
 
 /// The most topics that are there at a time.
 const TOPICS_MAX: usize = 30;
@@ -114,19 +111,7 @@ impl Administrator {
         }
         let name = existing[usize::try_from(self.random.below(existing.len() as u64))?].clone();
         self.topics.insert(name.clone(), State::Unknown);
-        let request = DeleteTopicsRequest {
-            names: vec![name.clone()],
-            timeout_ms: 10_000,
-            ..Default::default()
-        };
-        let id = connection.send(DELETE_TOPICS, &request)?;
-        let mut frame = Vec::new();
-        let answer: DeleteTopicsResponse = connection.receive(DELETE_TOPICS, id, &mut frame)?;
-        let error = answer
-            .topics
-            .first()
-            .context("no topic in the answer")?
-            .error;
+        let error = connection.delete_topic(&name)?;
         ensure!(error == ErrorCode::NONE, "{name} is not deleted: {error}");
         self.topics.insert(name, State::Gone);
         Ok(())

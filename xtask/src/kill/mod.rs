@@ -4,7 +4,8 @@
 //! ```text
 //!  producers ──┐                     ┌── moment: when to kill
 //!  consumer ───┼── world (ledger) ───┤
-//!  administrator┘                    └── round: start, wait, kill
+//!  administrator┤                    └── round: start, wait, kill
+//!  litter ──────┘
 //! ```
 //!
 //! A kill keeps the page cache, so this says nothing about power loss: the crate `testing` does.
@@ -12,6 +13,7 @@
 mod administrator;
 mod consumer;
 mod ledger;
+mod litter;
 mod moment;
 mod producer;
 mod sabotage;
@@ -30,6 +32,7 @@ use crate::command;
 use crate::random::Random;
 use crate::wire::Connection;
 use administrator::Administrator;
+use litter::Litter;
 use moment::Moment;
 use producer::Producer;
 use world::{TOPIC, World};
@@ -150,6 +153,9 @@ fn one_directory(
         &segment_size,
         "--set",
         MESSAGE_SIZE_MAX,
+        // What counts in old segments is moved all the while.
+        "--set",
+        "kafka.log.retention.check.interval.ms=30",
     ]);
     match rounds(&setup, kills, random, totals) {
         Ok(()) => Ok(directory),
@@ -238,11 +244,13 @@ impl Workers {
             thread::spawn(move || producer.run())
         };
         let administrator = Administrator::new(Arc::clone(world), seed);
+        let litter = Litter::new(Arc::clone(world), seed);
         let reading = Arc::clone(world);
         Workers {
             producers: (0..PRODUCERS).map(producer).collect(),
             others: vec![
                 thread::spawn(move || administrator.run()),
+                thread::spawn(move || litter.run()),
                 thread::spawn(move || consumer::follow(&reading, PARTITIONS)),
             ],
         }

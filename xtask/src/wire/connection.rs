@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use pagelog_kafka::codec::{
-    CreateTopicsRequest, CreateTopicsResponse, ErrorCode, FetchRequest, FetchResponse,
-    InitProducerIdRequest, InitProducerIdResponse, ProduceResponse, Request, Response,
-    create_topics, decode_response, encode_request, fetch, produce,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    ErrorCode, FetchRequest, FetchResponse, InitProducerIdRequest, InitProducerIdResponse,
+    ProduceResponse, Request, Response, create_topics, decode_response, encode_request, fetch,
+    produce,
 };
 
 /// How long an answer may take; a broker that is killed closes the connection much sooner.
@@ -22,6 +23,7 @@ pub(crate) mod version {
     pub(crate) const PRODUCE: i16 = 9;
     pub(crate) const FETCH: i16 = 12;
     pub(crate) const CREATE_TOPICS: i16 = 7;
+    pub(crate) const DELETE_TOPICS: i16 = 4;
     pub(crate) const INIT_PRODUCER_ID: i16 = 3;
 }
 
@@ -114,6 +116,23 @@ impl Connection {
         let id = self.send(version::CREATE_TOPICS, &request)?;
         let mut frame = Vec::new();
         let answer: CreateTopicsResponse = self.receive(version::CREATE_TOPICS, id, &mut frame)?;
+        let topic = answer.topics.first().context("no topic in the answer")?;
+        Ok(topic.error)
+    }
+
+    /// Deletes a topic.
+    ///
+    /// # Errors
+    /// The connection is gone; that the broker refuses is no error but its code.
+    pub(crate) fn delete_topic(&mut self, name: &str) -> Result<ErrorCode> {
+        let request = DeleteTopicsRequest {
+            names: vec![name.to_owned()],
+            timeout_ms: 10_000,
+            ..Default::default()
+        };
+        let id = self.send(version::DELETE_TOPICS, &request)?;
+        let mut frame = Vec::new();
+        let answer: DeleteTopicsResponse = self.receive(version::DELETE_TOPICS, id, &mut frame)?;
         let topic = answer.topics.first().context("no topic in the answer")?;
         Ok(topic.error)
     }

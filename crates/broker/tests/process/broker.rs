@@ -6,8 +6,13 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Small files, so that a test costs no disk.
-const SMALL: &[&str] = &["--set", "segment.bytes=4MiB"];
+/// Small files, so that a test costs no disk; and however full it is.
+const SMALL: &[&str] = &[
+    "--set",
+    "segment.bytes=4MiB",
+    "--set",
+    "disk.refuse.percent=101",
+];
 
 /// `pagelog` with these arguments and nothing of this process's own settings.
 pub(crate) fn pagelog(arguments: &[&str]) -> Command {
