@@ -157,6 +157,15 @@ impl Partition {
         }
     }
 
+    /// The bytes of its records that readers may see. Adds them up entry by entry: not for threads that may not take long.
+    pub fn size(&self) -> u64 {
+        let until = self.core.settled();
+        let start = self.stream.bounds(until).start;
+        self.core
+            .log
+            .available(&self.stream, start, until, u64::MAX)
+    }
+
     /// The producers that have numbered batches here lately, by id.
     pub fn producers(&self) -> Vec<KnownProducer> {
         let expiration_ms = self.core.producer_expiration_ms;

@@ -55,6 +55,7 @@ apis! {
     ApiVersions = 18, 0..=4, 3;
     CreateTopics = 19, 2..=7, 5;
     DeleteTopics = 20, 1..=6, 4;
+    DeleteRecords = 21, 0..=2, 2;
     InitProducerId = 22, 0..=5, 2;
     OffsetForLeaderEpoch = 23, 2..=4, 4;
     DescribeAcls = 29, 1..=3, 2;
@@ -62,6 +63,7 @@ apis! {
     DeleteAcls = 31, 1..=3, 2;
     DescribeConfigs = 32, 1..=4, 4;
     AlterConfigs = 33, 0..=2, 2;
+    DescribeLogDirs = 35, 1..=4, 2;
     CreatePartitions = 37, 0..=3, 2;
     DeleteGroups = 42, 0..=2, 2;
     ElectLeaders = 43, 0..=2, 2;

@@ -13,10 +13,10 @@ use super::groups::Client;
 use super::muted::Muted;
 use super::quotas::Throttle;
 use super::{
-    acls, api_versions, configs, create_partitions, create_topics, delete_topics, describe_cluster,
-    describe_producers, describe_quorum, describe_topic_partitions, elect_leaders, fetch,
-    find_coordinator, groups, init_producer_id, leader_epoch, list_offsets, metadata, produce,
-    quotas, reassignments, scram,
+    acls, api_versions, configs, create_partitions, create_topics, delete_records, delete_topics,
+    describe_cluster, describe_log_dirs, describe_producers, describe_quorum,
+    describe_topic_partitions, elect_leaders, fetch, find_coordinator, groups, init_producer_id,
+    leader_epoch, list_offsets, metadata, produce, quotas, reassignments, scram,
 };
 use crate::codec::{
     ApiKey, DecodeError, Field, Reader, RequestHeader, Response, api_versions as versions,
@@ -151,6 +151,7 @@ impl Connection {
             ApiKey::ApiVersions => api_versions::handle(&call, &read!()),
             ApiKey::CreateTopics => create_topics::handle(call, read!(), context),
             ApiKey::DeleteTopics => delete_topics::handle(call, read!(), context),
+            ApiKey::DeleteRecords => delete_records::handle(call, read!(), context),
             ApiKey::InitProducerId => init_producer_id::handle(&call, &read!()),
             ApiKey::OffsetForLeaderEpoch => leader_epoch::handle(&call, &read!()),
             ApiKey::DescribeAcls => acls::describe(&call),
@@ -158,6 +159,7 @@ impl Connection {
             ApiKey::DeleteAcls => acls::delete(&call, &read!()),
             ApiKey::DescribeConfigs => configs::describe(&call, &read!()),
             ApiKey::AlterConfigs => configs::alter(call, read!(), context),
+            ApiKey::DescribeLogDirs => describe_log_dirs::handle(call, read!()),
             ApiKey::CreatePartitions => create_partitions::handle(call, read!(), context),
             ApiKey::DeleteGroups => groups::delete::handle(call, &read!()),
             ApiKey::ElectLeaders => elect_leaders::handle(&call, &read!()),

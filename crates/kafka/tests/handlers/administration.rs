@@ -13,7 +13,13 @@ use pagelog_kafka::codec::create_partitions::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsResponse,
     CreatePartitionsTopic,
 };
+use pagelog_kafka::codec::delete_records::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
+};
 use pagelog_kafka::codec::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
+use pagelog_kafka::codec::describe_log_dirs::{
+    DescribableLogDirTopic, DescribeLogDirsRequest, DescribeLogDirsResponse,
+};
 use pagelog_kafka::codec::describe_producers::{
     DescribeProducersRequest, DescribeProducersResponse, ProducersTopic,
 };
@@ -328,5 +334,91 @@ fn who_writes_to_a_partition_is_shown() {
         (producer.id, producer.epoch, producer.last_sequence),
         (77, 3, 1)
     );
+    running.stop();
+}
+
+#[test]
+fn the_front_of_a_partition_is_deleted_and_stays_so() {
+    let home = Home::new();
+    let running = home.start();
+    let mut client = running.client();
+    client.topic("a");
+    for _ in 0..5 {
+        client.produce("a", &batch(&[b"x", b"y"]));
+    }
+    let request = |name: &str, index, offset| DeleteRecordsRequest {
+        topics: vec![DeleteRecordsTopic {
+            name: name.to_owned(),
+            partitions: vec![DeleteRecordsPartition { index, offset }],
+        }],
+        timeout_ms: 30_000,
+    };
+    let mut delete = |version, name: &str, index, offset| {
+        let response: DeleteRecordsResponse = client.ask(version, &request(name, index, offset));
+        let result = &response.topics[0].partitions[0];
+        (result.error, result.low_watermark)
+    };
+    for (version, from) in ApiKey::DeleteRecords.served().zip([1, 2, 4]) {
+        assert_eq!(delete(version, "a", 0, from), (ErrorCode::NONE, from));
+    }
+    assert_eq!(delete(2, "a", 0, 1), (ErrorCode::NONE, 4), "never back");
+    let unknown = (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, -1);
+    assert_eq!(delete(2, "a", 7, 1), unknown);
+    assert_eq!(delete(2, "b", 0, 1), unknown);
+    let outside = (ErrorCode::OFFSET_OUT_OF_RANGE, -1);
+    assert_eq!(delete(2, "a", 0, 11), outside);
+    assert_eq!(delete(2, "a", 0, -2), outside);
+    assert_eq!(delete(2, "a", 0, -1), (ErrorCode::NONE, 10));
+    drop(client);
+    running.stop();
+    let running = home.start();
+    let topics = running.broker.store.topics();
+    let partition = topics.by_name("a").expect("kept").partitions()[0].clone();
+    assert_eq!(partition.start_offset().0, 10);
+    drop((topics, partition));
+    running.stop();
+}
+
+#[test]
+fn the_directory_says_how_large_partitions_are() {
+    let mut home = Home::new();
+    let settings = &mut home.kafka.static_values;
+    settings.insert("log.dirs".to_owned(), "/data".to_owned());
+    let running = home.start();
+    let mut client = running.client();
+    client.topic("a");
+    client.topic("b");
+    let records = batch(&[b"x", b"y"]);
+    client.produce("a", &records);
+    client.produce("a", &records);
+    for version in ApiKey::DescribeLogDirs.served() {
+        let all: DescribeLogDirsResponse =
+            client.ask(version, &DescribeLogDirsRequest { topics: None });
+        let directory = &all.results[0];
+        assert_eq!(
+            (all.results.len(), directory.log_dir.as_str()),
+            (1, "/data")
+        );
+        let sizes: Vec<_> = directory
+            .topics
+            .iter()
+            .map(|topic| (topic.name.as_str(), topic.partitions[0].size))
+            .collect();
+        assert_eq!(sizes, [("a", 2 * records.len() as i64), ("b", 0)]);
+        let some = |topic: &str, partition| DescribableLogDirTopic {
+            topic: topic.to_owned(),
+            partitions: vec![partition],
+        };
+        let few = DescribeLogDirsRequest {
+            topics: Some(vec![some("b", 0), some("a", 3), some("c", 0)]),
+        };
+        let few: DescribeLogDirsResponse = client.ask(version, &few);
+        let named: Vec<_> = few.results[0]
+            .topics
+            .iter()
+            .map(|topic| (topic.name.as_str(), topic.partitions.len()))
+            .collect();
+        assert_eq!(named, [("a", 0), ("b", 1)]);
+    }
     running.stop();
 }

@@ -7,6 +7,60 @@ use super::pairs::pairs;
 use crate::codec as ours;
 
 pairs! {
+    ours::delete_records::DeleteRecordsRequest => theirs::DeleteRecordsRequest {
+        topics => topics,
+        timeout_ms => timeout_ms,
+    }
+    ours::delete_records::DeleteRecordsTopic => theirs::delete_records_request::DeleteRecordsTopic {
+        name => name,
+        partitions => partitions,
+    }
+    ours::delete_records::DeleteRecordsPartition => theirs::delete_records_request::DeleteRecordsPartition {
+        index => partition_index,
+        offset => offset,
+    }
+    ours::delete_records::DeleteRecordsResponse => theirs::DeleteRecordsResponse {
+        throttle_ms => throttle_time_ms,
+        topics => topics,
+    }
+    ours::delete_records::DeleteRecordsTopicResult => theirs::delete_records_response::DeleteRecordsTopicResult {
+        name => name,
+        partitions => partitions,
+    }
+    ours::delete_records::DeleteRecordsPartitionResult => theirs::delete_records_response::DeleteRecordsPartitionResult {
+        index => partition_index,
+        low_watermark => low_watermark,
+        error => error_code,
+    }
+    ours::describe_log_dirs::DescribeLogDirsRequest => theirs::DescribeLogDirsRequest {
+        topics => topics,
+    }
+    ours::describe_log_dirs::DescribableLogDirTopic => theirs::describe_log_dirs_request::DescribableLogDirTopic {
+        topic => topic,
+        partitions => partitions,
+    }
+    ours::describe_log_dirs::DescribeLogDirsResponse => theirs::DescribeLogDirsResponse {
+        throttle_ms => throttle_time_ms,
+        error => error_code in 3..,
+        results => results,
+    }
+    ours::describe_log_dirs::DescribeLogDirsResult => theirs::describe_log_dirs_response::DescribeLogDirsResult {
+        error => error_code,
+        log_dir => log_dir,
+        topics => topics,
+        total_bytes => total_bytes in 4..,
+        usable_bytes => usable_bytes in 4..,
+    }
+    ours::describe_log_dirs::DescribeLogDirsTopic => theirs::describe_log_dirs_response::DescribeLogDirsTopic {
+        name => name,
+        partitions => partitions,
+    }
+    ours::describe_log_dirs::DescribeLogDirsPartition => theirs::describe_log_dirs_response::DescribeLogDirsPartition {
+        index => partition_index,
+        size => partition_size,
+        offset_lag => offset_lag,
+        is_future_key => is_future_key,
+    }
     ours::acls::DescribeAclsRequest => theirs::DescribeAclsRequest {
         resource_type => resource_type_filter,
         resource_name => resource_name_filter,

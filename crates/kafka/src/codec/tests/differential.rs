@@ -125,6 +125,10 @@ nulls! {
     ours::DescribeUserScramCredentialsResponse: |message, version| {}
     ours::DescribeQuorumRequest: |message, version| {}
     ours::DescribeQuorumResponse: |message, version| {}
+    ours::DeleteRecordsRequest: |message, version| {}
+    ours::DeleteRecordsResponse: |message, version| {}
+    ours::DescribeLogDirsRequest: |message, version| {}
+    ours::DescribeLogDirsResponse: |message, version| {}
     ours::DescribeClusterRequest: |message, version| {}
     ours::DescribeClusterResponse: |message, version| {}
     ours::DescribeProducersRequest: |message, version| {}

@@ -104,6 +104,12 @@ macro_rules! for_every_message {
             DescribeQuorumRequest,
             DescribeQuorumResponse
         );
+        $do!(DeleteRecords, DeleteRecordsRequest, DeleteRecordsResponse);
+        $do!(
+            DescribeLogDirs,
+            DescribeLogDirsRequest,
+            DescribeLogDirsResponse
+        );
         $do!(
             DescribeCluster,
             DescribeClusterRequest,
