@@ -77,5 +77,5 @@ pub use recover::{Entry, Recovery, Replay};
 pub use replayer::{Place, Replayer};
 pub use scan::NotWhole;
 pub use stream::{Bounds, Stream};
-pub use sync::{Counters, SyncSide, Waker};
+pub use sync::{Counters, SyncSide, Syncer, Waker};
 pub use watermark::{Subscription, WaitOutcome, Watermark};

@@ -196,6 +196,11 @@ impl Log {
         self.segments.not_ready()
     }
 
+    /// Whether files of deleted segments are kept to be used again; those there are go when they are not.
+    pub fn keep_spares(&self, kept: bool) {
+        self.segments.keep_spares(kept);
+    }
+
     /// How many files of deleted segments are kept to be used again.
     pub fn segments_spare(&self) -> usize {
         self.segments.spares()

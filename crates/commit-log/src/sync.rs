@@ -21,7 +21,16 @@ pub struct SyncSide {
     /// Kept from one write to the next, so that writing allocates nothing.
     batch: Vec<Reserved>,
     ranges: Vec<Range<usize>>,
-    counters: Counters,
+    writes: u64,
+    entries: u64,
+    syncer: Syncer,
+}
+
+/// What syncs. The one in a [`SyncSide`] is enough, unless writing is to go on while a sync runs.
+#[derive(Debug)]
+pub struct Syncer {
+    log: Arc<Log>,
+    syncs: u64,
 }
 
 /// What has been done for durability so far.
@@ -38,10 +47,15 @@ pub struct Counters {
 impl SyncSide {
     pub(crate) fn new(log: Arc<Log>) -> SyncSide {
         SyncSide {
+            syncer: Syncer {
+                log: Arc::clone(&log),
+                syncs: 0,
+            },
             log,
             batch: Vec::new(),
             ranges: Vec::new(),
-            counters: Counters::default(),
+            writes: 0,
+            entries: 0,
         }
     }
 
@@ -52,7 +66,24 @@ impl SyncSide {
 
     /// What has been done so far.
     pub fn counters(&self) -> Counters {
-        self.counters
+        Counters {
+            writes: self.writes,
+            entries: self.entries,
+            syncs: self.syncer.syncs,
+        }
+    }
+
+    /// The part that syncs, for another thread, while this one writes. Give it back by [`SyncSide::join`] to have its syncs counted.
+    pub fn split(&self) -> Syncer {
+        Syncer {
+            log: Arc::clone(&self.log),
+            syncs: 0,
+        }
+    }
+
+    /// Takes a part back.
+    pub fn join(&mut self, other: &Syncer) {
+        self.syncer.syncs += other.syncs;
     }
 
     /// Sleeps until there are entries that are not durable, the log has failed, `awake` holds, or `timeout` is over; may return for no reason.
@@ -101,29 +132,13 @@ impl SyncSide {
         Ok(Position(last.end))
     }
 
-    /// Syncs every file with written entries that are not durable, and moves the durable mark to where the written one stood before.
+    /// As [`Syncer::sync`].
     ///
     /// # Errors
     ///
-    /// A failed sync ends the log: what the kernel dropped, another sync would not bring back.
+    /// A failed sync ends the log.
     pub fn sync(&mut self) -> Result<Position, Arc<LogFailure>> {
-        self.check()?;
-        let (from, to) = (self.log.durable().get(), self.log.written().get());
-        if to <= from {
-            return Ok(from);
-        }
-        self.log.durable().aim(to);
-        let segments = self.log.segments().snapshot();
-        let dirty = |segment: &&Arc<Segment>| segment.end() > from && segment.base() < to;
-        for segment in segments.iter().filter(dirty) {
-            self.counters.syncs += 1;
-            if let Err(source) = segment.file().sync_data() {
-                let file = file_name(segment.base());
-                return Err(self.log.fail(LogFailure::Sync { file, source }));
-            }
-        }
-        self.log.durable().publish(to);
-        Ok(to)
+        self.syncer.sync()
     }
 
     /// Takes no more entries, ends the log with an entry that says so, writes and syncs all of it.
@@ -175,7 +190,7 @@ impl SyncSide {
                 start = index + 1;
             }
         }
-        self.counters.entries += batch.len() as u64;
+        self.entries += batch.len() as u64;
         Ok(())
     }
 
@@ -202,7 +217,7 @@ impl SyncSide {
                 push_range(&mut self.ranges, place.at, reserved.size as usize);
             }
         }
-        self.counters.writes += 1;
+        self.writes += 1;
         let failed = |source: io::Error| LogFailure::Write {
             file: file_name(segment.base()),
             at,
@@ -225,6 +240,33 @@ impl SyncSide {
         }
         drop(tail);
         self.log.room().notify_all();
+    }
+}
+
+impl Syncer {
+    /// Syncs every file with written entries that are not durable, and moves the durable mark to where the written one stood before.
+    ///
+    /// # Errors
+    ///
+    /// A failed sync ends the log: what the kernel dropped, another sync would not bring back.
+    pub fn sync(&mut self) -> Result<Position, Arc<LogFailure>> {
+        self.log.failure().map_or(Ok(()), Err)?;
+        let (from, to) = (self.log.durable().get(), self.log.written().get());
+        if to <= from {
+            return Ok(from);
+        }
+        self.log.durable().aim(to);
+        let segments = self.log.segments().snapshot();
+        let dirty = |segment: &&Arc<Segment>| segment.end() > from && segment.base() < to;
+        for segment in segments.iter().filter(dirty) {
+            self.syncs += 1;
+            if let Err(source) = segment.file().sync_data() {
+                let file = file_name(segment.base());
+                return Err(self.log.fail(LogFailure::Sync { file, source }));
+            }
+        }
+        self.log.durable().publish(to);
+        Ok(to)
     }
 }
 

@@ -147,6 +147,14 @@ impl Aside {
         });
     }
 
+    /// Keeps files to be used again from now on, or deletes those there are and keeps none.
+    pub(crate) fn keep_spares(&self, kept: bool) {
+        self.spares.keep(kept);
+        while let Some(spare) = (!kept).then(|| self.spares.take()).flatten() {
+            self.give_back(spare);
+        }
+    }
+
     /// How many files wait to be used again.
     pub(crate) fn spares(&self) -> usize {
         self.spares.count()

@@ -249,6 +249,14 @@ impl Segments {
         self.aside.get().map_or(0, |aside| aside.count())
     }
 
+    /// Whether files are kept to be used again, which they are until told otherwise: a disk that is nearly full has better use for
+    /// their room. Those that are kept now are deleted, a bit at a time.
+    pub fn keep_spares(&self, kept: bool) {
+        if let Some(aside) = self.aside.get() {
+            aside.keep_spares(kept);
+        }
+    }
+
     /// How many files are kept to be used again.
     #[must_use]
     pub fn spares(&self) -> usize {

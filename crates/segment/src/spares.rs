@@ -5,6 +5,7 @@
 //! refers to the very pages of the file, so a byte that was once exposed may be changed only when its page is nobody's;
 //! and a page that a socket holds cannot be let go.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::StorageFile;
@@ -14,6 +15,8 @@ use crate::StorageFile;
 pub(crate) struct Spares {
     size: u64,
     max: usize,
+    /// Whether there is room to keep any.
+    kept: AtomicBool,
     files: Mutex<Vec<Spare>>,
 }
 
@@ -30,13 +33,19 @@ impl Spares {
         Spares {
             size,
             max,
+            kept: AtomicBool::new(true),
             files: Mutex::default(),
         }
     }
 
     /// Whether a file of this size is wanted.
     pub(crate) fn wants(&self, size: u64) -> bool {
-        size == self.size && self.lock().len() < self.max
+        size == self.size && self.kept.load(Relaxed) && self.lock().len() < self.max
+    }
+
+    /// Whether files are kept from now on.
+    pub(crate) fn keep(&self, kept: bool) {
+        self.kept.store(kept, Relaxed);
     }
 
     pub(crate) fn put(&self, spare: Spare) {

@@ -13,6 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use pagelog_commit_log::Log;
 use pagelog_os::Space;
 
 use crate::store::Store;
@@ -76,7 +77,7 @@ impl DiskWatch {
             }
             Err(_) => {}
         }
-        self.tell_warning();
+        self.tell_warning(&store.core().log);
         self.refuse(store);
     }
 
@@ -91,13 +92,17 @@ impl DiskWatch {
         clean.is_some_and(|clean| self.used_percent >= clean)
     }
 
-    fn tell_warning(&mut self) {
+    fn tell_warning(&mut self, log: &Log) {
         let (used, limit) = (self.used_percent, self.limits.refuse_percent);
         let past = self.is_past_warning();
         if past && !self.warned {
             tracing::warn!(
                 "the disk is {used} % full; at {limit} % records are refused: keep less (retention.ms, retention.bytes), or give it more room"
             );
+        }
+        if past != self.warned {
+            // Files that wait to be used again only take room now.
+            log.keep_spares(!past);
         }
         self.warned = past;
     }

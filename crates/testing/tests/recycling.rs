@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagelog_segment::{Position, Segment, Segments, SegmentsOptions};
+use pagelog_segment::{Position, Segment, Segments, SegmentsOptions, Storage};
 use pagelog_testing::{Errno, Fault, Marks, MemoryStorage, Operation};
 
 const SIZE: u64 = 8_192;
@@ -169,4 +169,31 @@ fn any_failing_call_costs_the_reuse_at_most() {
             assert!(run.windows(2).all(|pair| pair[0].end() == pair[1].base()));
         }
     }
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_keeps_no_spares() {
+    let storage = MemoryStorage::new(1);
+    let segments = start(&storage);
+    live(&segments, KEPT + 6);
+    while segments.ready() < 2 {
+        std::thread::yield_now();
+    }
+    let oldest = segments.snapshot()[0].base();
+    segments.remove_front(oldest).unwrap();
+    wait_settled(&segments);
+    assert!(segments.spares() > 0);
+    segments.keep_spares(false);
+    wait_settled(&segments);
+    assert_eq!(segments.spares(), 0);
+    let names = storage.list().unwrap();
+    assert!(
+        names.iter().all(|name| !name.ends_with(".old")),
+        "{names:?}"
+    );
+    segments.keep_spares(true);
+    let oldest = segments.snapshot()[0].base();
+    segments.remove_front(oldest).unwrap();
+    wait_settled(&segments);
+    assert_eq!(segments.spares(), 1);
 }
