@@ -5,6 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use pagelog_store::answer::Mark;
+use pagelog_transfer::Path;
 use support::{Fixture, ask, request, wait_until};
 
 #[test]
@@ -91,9 +92,9 @@ fn answers_that_become_ready_together_leave_in_one_call() {
         assert_eq!(client.receive(), wanted);
     }
     wait_until("the bytes are counted", || {
-        fixture.server.counters().transfer.gather.bytes == 1_300
+        fixture.server.counters().transfer[Path::Gather].bytes == 1_300
     });
-    assert_eq!(fixture.server.counters().transfer.gather.calls, 1);
+    assert_eq!(fixture.server.counters().transfer[Path::Gather].calls, 1);
 }
 
 #[test]

@@ -1,13 +1,19 @@
-//! The chooser: which way the front of a rope goes, by run length and by what the kernel has not refused.
+//! One thread's paths: which are open for which kind of descriptor, what they have moved, and what they keep between two calls.
 
 use std::collections::VecDeque;
-use std::io;
+use std::os::fd::BorrowedFd;
 
-use rustix::io::Errno;
+use pagelog_os::uring::{Operations, Ring};
 
+use crate::choices::{Choices, MANY_COUNT_MIN, Why};
 use crate::cold::Window;
 use crate::counters::Counters;
-use crate::region::Region;
+use crate::kind::Kind;
+use crate::path::direct::DirectState;
+use crate::path::gather::{self, Run};
+use crate::path::splice::Pipes;
+use crate::path::uring_zero_copy::Sends;
+use crate::path::{Held, Path, Refusal};
 use crate::rope::Piece;
 
 /// The shortest run that goes by `sendfile`; shorter ones are gathered from the mapping.
@@ -19,47 +25,67 @@ use crate::rope::Piece;
 /// of 64 KiB 150–200 and 135–160 ns. A network card that takes the pages themselves moves it down.
 pub const SEND_FILE_SIZE_MIN: u64 = 32 * 1024;
 
-/// A way for the bytes of a region to reach a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Path {
-    /// `pread` into a buffer, then `send`: the plain way that the others are compared with.
-    Reference,
-    /// One `sendmsg` of bytes in memory and ranges of mappings: few calls for many small runs.
-    Gather,
-    /// `sendfile`: the socket refers to the pages of the page cache.
-    SendFile,
-}
-
-/// The paths that are open for one kind of descriptor, what each has moved, and what was refused.
+/// The paths that are open, what each has moved, and what was refused.
 ///
 /// One per thread that sends: whoever owns it remembers refusals and counts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Paths {
-    /// `u64::MAX` when the path is closed.
-    send_file_size_min: u64,
-    gather: bool,
+    choices: Choices,
+    /// The paths that nobody is to take, as bits.
+    closed: u16,
+    /// Those that are refused for a kind of descriptor.
+    closed_for: [u16; Kind::ALL.len()],
     pub(crate) counters: Counters,
     /// The buffer of the reference path; empty until that path is taken.
     pub(crate) buffer: Vec<u8>,
     /// With it, nothing is sent before it is known to be in memory.
     window: Option<Window>,
+    pub(crate) pipes: Pipes,
+    pub(crate) direct: DirectState,
+    ring: RingState,
+    pub(crate) uring_sends: Sends,
 }
 
-impl Default for Paths {
-    fn default() -> Paths {
-        Paths::new()
-    }
+/// Whether there is a ring; asked for when it is first wanted.
+#[derive(Debug, Default)]
+enum RingState {
+    #[default]
+    Untried,
+    Open(Box<OpenRing>),
+    Refused,
+}
+
+/// The ring of one thread.
+#[derive(Debug)]
+pub(crate) struct OpenRing {
+    pub(crate) ring: Ring,
+    pub(crate) operations: Operations,
+    pub(crate) has_buffer: bool,
 }
 
 impl Paths {
     /// All paths, chosen by run length.
     pub fn new() -> Paths {
+        Paths::default()
+    }
+
+    /// One path for every region, whatever its size; the ladder below it stays.
+    pub fn only(path: Path) -> Paths {
+        Paths::choosing(Choices::only(path))
+    }
+
+    /// Paths chosen by a table.
+    pub fn choosing(choices: Choices) -> Paths {
         Paths {
-            send_file_size_min: SEND_FILE_SIZE_MIN,
-            gather: true,
-            counters: Counters::default(),
-            buffer: Vec::new(),
-            window: None,
+            choices,
+            ..Paths::default()
+        }
+    }
+
+    /// Never takes `path`, as if the kernel had refused it. The reference cannot be closed.
+    pub fn close(&mut self, path: Path) {
+        if path != Path::Reference {
+            self.closed |= path.bit();
         }
     }
 
@@ -70,95 +96,124 @@ impl Paths {
         self
     }
 
-    /// Where to look first, if that is asked for.
-    pub(crate) fn window(&mut self) -> Option<&mut Window> {
-        self.window.as_mut()
-    }
-
-    /// One path for every region, whatever its size. For comparisons; the ladder below it stays.
-    pub fn only(path: Path) -> Paths {
-        let mut paths = Paths::new();
-        match path {
-            Path::Reference => (paths.send_file_size_min, paths.gather) = (u64::MAX, false),
-            Path::Gather => paths.send_file_size_min = u64::MAX,
-            Path::SendFile => paths.send_file_size_min = 0,
-        }
-        paths
-    }
-
     /// What has been sent so far.
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// The path that a region of `size` bytes takes.
-    pub(crate) fn of_region(&self, size: u64) -> Path {
-        if size >= self.send_file_size_min {
-            Path::SendFile
-        } else if self.gather {
-            Path::Gather
-        } else {
-            Path::Reference
+    /// How many pipes senders hold now, half full.
+    pub fn pipes_held(&self) -> usize {
+        self.pipes.out_count()
+    }
+
+    /// Whether a path was asked for by name.
+    pub(crate) fn is_forced(&self) -> bool {
+        self.choices.why() == Why::Forced
+    }
+
+    /// Where to look first, if that is asked for.
+    pub(crate) fn window(&mut self) -> Option<&mut Window> {
+        self.window.as_mut()
+    }
+
+    /// The ring, if the kernel and its filters allow one.
+    pub(crate) fn ring(&mut self) -> Option<&mut OpenRing> {
+        if let RingState::Untried = self.ring {
+            self.ring = match Ring::new() {
+                Ok(ring) => RingState::Open(Box::new(OpenRing {
+                    operations: ring.operations(),
+                    ring,
+                    has_buffer: false,
+                })),
+                Err(_) => RingState::Refused,
+            };
         }
+        match &mut self.ring {
+            RingState::Open(ring) => Some(ring),
+            RingState::Untried | RingState::Refused => None,
+        }
+    }
+
+    /// The paths that are closed for `socket`, as bits. What it is, is asked only once something was refused.
+    pub(crate) fn closed(&self, socket: BorrowedFd<'_>, held: &mut Held) -> u16 {
+        if self.closed_for.iter().all(|closed| *closed == 0) {
+            return self.closed;
+        }
+        let kind = *held.kind.get_or_insert_with(|| Kind::of(socket));
+        self.closed | self.closed_for[kind.index()]
+    }
+
+    /// The path that a region takes, and why.
+    fn of_region(&self, size: u64, many: bool, closed: u16) -> (Path, Why) {
+        open(self.choices.of(size, many), self.choices.why(), closed)
     }
 
     /// What to do with the front of `pieces`, which is not empty.
-    pub(crate) fn choose<'a>(&self, pieces: &'a VecDeque<Piece>) -> Step<'a> {
-        for (count, piece) in pieces.iter().take(GATHER_COUNT_MAX).enumerate() {
+    pub(crate) fn choose(&self, pieces: &VecDeque<Piece>, closed: u16) -> Step {
+        let many = pieces.len() >= MANY_COUNT_MIN;
+        let mut gathered = None;
+        for (count, piece) in pieces.iter().take(gather::COUNT_MAX).enumerate() {
             let Piece::Region(region) = piece else {
                 continue;
             };
-            match (self.of_region(region.size()), count) {
-                (Path::Gather, _) => {}
-                (Path::SendFile, 0) => return Step::SendFile(region),
-                (Path::Reference, 0) => return Step::Reference(region),
+            let (path, why) = self.of_region(region.size(), many, closed);
+            match (path, count) {
+                (Path::Gather, _) => gathered = gathered.or(Some(why)),
+                (path, 0) => return Step::Region(path, why),
                 // What is gathered before a long run is its header, and belongs into the same packet.
                 (path, _) => {
-                    return Step::Gather {
-                        count,
-                        more: path == Path::SendFile,
-                    };
+                    let more = !path.copies();
+                    return Step::Gather(Run { count, more }, gathered);
                 }
             }
         }
-        Step::Gather {
-            count: pieces.len().min(GATHER_COUNT_MAX),
+        let run = Run {
+            count: pieces.len().min(gather::COUNT_MAX),
             more: false,
-        }
+        };
+        Step::Gather(run, gathered)
     }
 
-    /// Gives `path` up after the kernel has refused it. Whether `error` is such a refusal.
-    pub(crate) fn refuse(&mut self, path: Path, error: &io::Error) -> bool {
-        if !is_refusal(error) {
-            return false;
+    /// Gives `path` up for a while or for good after it was refused. Where the next rung is.
+    pub(crate) fn refuse(
+        &mut self,
+        path: Path,
+        refusal: Refusal,
+        socket: BorrowedFd<'_>,
+        held: &mut Held,
+    ) -> Path {
+        match refusal {
+            Refusal::Now => self.counters.shortages += 1,
+            Refusal::Everywhere => {
+                self.counters.refusals += 1;
+                self.close(path);
+            }
+            Refusal::Kind => {
+                self.counters.refusals += 1;
+                let kind = *held.kind.get_or_insert_with(|| Kind::of(socket));
+                self.closed_for[kind.index()] |= path.bit();
+            }
         }
-        match path {
-            Path::SendFile => self.send_file_size_min = u64::MAX,
-            Path::Gather => self.gather = false,
-            Path::Reference => return false,
-        }
-        self.counters.refusals += 1;
-        true
+        let below = path.below().unwrap_or(Path::Reference);
+        open(below, Why::TakenOver, self.closed(socket, held)).0
     }
 }
 
-/// What one `sendmsg` takes at most: IOV_MAX of Linux, see `readv(2)`.
-const GATHER_COUNT_MAX: usize = 1024;
+/// The first rung from `path` down that is not closed.
+fn open(mut path: Path, mut why: Why, closed: u16) -> (Path, Why) {
+    while closed & path.bit() != 0
+        && let Some(below) = path.below()
+    {
+        (path, why) = (below, Why::TakenOver);
+    }
+    (path, why)
+}
 
 /// The next call.
-#[derive(Debug)]
-pub(crate) enum Step<'a> {
-    /// The first `count` pieces in one `sendmsg`; `more` follows at once.
-    Gather { count: usize, more: bool },
-    /// The first piece, by `sendfile`.
-    SendFile(&'a Region),
-    /// The first piece, by `pread` and `send`.
-    Reference(&'a Region),
-}
-
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
-    )
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The first pieces in one `sendmsg`; why the regions among them, if there are any.
+    Gather(Run, Option<Why>),
+    /// The first piece, a region.
+    Region(Path, Why),
 }

@@ -2,25 +2,24 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
+use std::os::fd::BorrowedFd;
 
 use bytes::Buf;
-use pagelog_os::{MemoryFault, send};
-use rustix::io::Errno;
 
+use crate::choices::Why;
 use crate::cold::{self, Cold};
-use crate::paths::{Path, Paths, Step};
-use crate::region::Region;
+use crate::path::gather::{self, Gathered, Run};
+use crate::path::{
+    Front, Held, Outcome, Path, direct, reference, send_file, splice, uring_read, uring_splice,
+    uring_zero_copy, zero_copy,
+};
+use crate::paths::{Paths, Step};
 use crate::rope::{Piece, Rope};
 
 /// The most that one [`Sender::send`] moves, so that one fast reader of a long answer does not keep the others waiting.
 ///
 /// Twice the 1 MiB that clients ask of a partition by default: such an answer with its headers goes in one step.
 pub const SEND_SIZE_MAX: u64 = 2 * 1024 * 1024;
-
-/// What the reference path reads at a time.
-const REFERENCE_SIZE_MAX: u64 = 64 * 1024;
 
 /// The ropes that wait for one socket, in order, and how far they have got.
 ///
@@ -33,6 +32,7 @@ pub struct Sender {
     owned_size: u64,
     /// So many bytes at the front were fetched for this sender: they are sent without a look at where they are.
     fetched: u64,
+    held: Held,
 }
 
 /// Why [`Sender::send`] came back.
@@ -148,16 +148,28 @@ impl Sender {
                 return Ok(Progress::Cold);
             }
             match self.step(socket, paths, warm)? {
-                Outcome::Sent(sent) => left -= sent,
-                Outcome::Blocked => return Ok(Progress::Blocked),
-                Outcome::Again => {}
+                Moved::Sent(sent) => left -= sent,
+                Moved::Blocked => return Ok(Progress::Blocked),
+                Moved::Nothing => {}
             }
         }
         Ok(Progress::Done)
     }
 
+    /// Reads the completions of sends without copying, when the socket says that there is an error to read: files are held until
+    /// then. How many are still to come.
+    pub fn complete(&mut self, socket: BorrowedFd<'_>, paths: &mut Paths) -> usize {
+        self.held.zero_copy.as_mut().map_or(0, |sends| {
+            zero_copy::reap(socket, paths, sends);
+            sends.outstanding()
+        })
+    }
+
     /// How many bytes, at most `limit`, can be sent without waiting for the disk.
     fn warm_size(&self, paths: &mut Paths, limit: u64) -> u64 {
+        if self.held.staged.is_some() {
+            return limit;
+        }
         match paths.window() {
             Some(window) if self.fetched == 0 => window.warm_size(&self.pieces, limit),
             Some(_) => self.fetched.min(limit),
@@ -170,145 +182,129 @@ impl Sender {
         socket: BorrowedFd<'_>,
         paths: &mut Paths,
         limit: u64,
-    ) -> Result<Outcome, SendError> {
-        match paths.choose(&self.pieces) {
-            Step::Gather { count, more } => self.gather(socket, paths, (count, more), limit),
-            Step::SendFile(region) | Step::Reference(region) if !region.is_mapped() => {
-                Err(short(region))
+    ) -> Result<Moved, SendError> {
+        if let Some(staged) = &self.held.staged {
+            // What was taken out of the file goes first; its count was made when it was taken.
+            return self.region(socket, paths, (staged.path(), None), limit);
+        }
+        let closed = paths.closed(socket, &mut self.held);
+        match paths.choose(&self.pieces, closed) {
+            Step::Gather(run, why) => self.gather(socket, paths, (run, why), limit),
+            Step::Region(path, why) => self.region(socket, paths, (path, Some(why)), limit),
+        }
+    }
+
+    /// Moves the front of the first piece, a region, by `path` or the first one below it that is not refused.
+    fn region(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        paths: &mut Paths,
+        (mut path, mut why): (Path, Option<Why>),
+        limit: u64,
+    ) -> Result<Moved, SendError> {
+        loop {
+            let Some(Piece::Region(region)) = self.pieces.front() else {
+                return Ok(Moved::Nothing);
+            };
+            let front = Front {
+                socket,
+                region,
+                limit,
+            };
+            if !region.is_mapped() {
+                return Err(front.short());
             }
-            Step::SendFile(region) => {
-                let region = region.clone();
-                self.send_file(socket, paths, &region, limit)
-            }
-            Step::Reference(region) => {
-                let region = region.clone();
-                self.reference(socket, paths, &region, limit)
+            let held = &mut self.held;
+            let outcome = match path {
+                Path::Gather => {
+                    let run = Run {
+                        count: 1,
+                        more: false,
+                    };
+                    return self.gather(socket, paths, (run, why), limit);
+                }
+                Path::Reference => reference::send(front, paths)?,
+                Path::SendFile => send_file::send(front, paths)?,
+                Path::Splice => splice::send(front, paths, held)?,
+                Path::ZeroCopy => zero_copy::send(front, paths, held)?,
+                Path::UringSplice => uring_splice::send(front, paths, held)?,
+                Path::UringZeroCopy => uring_zero_copy::send(front, paths)?,
+                Path::UringRead => uring_read::send(front, paths)?,
+                Path::Direct => direct::send(front, paths, held)?,
+            };
+            match outcome {
+                Outcome::Sent(sent) => return Ok(self.sent(path, why, sent, paths)),
+                Outcome::Blocked => return Ok(Moved::Blocked),
+                Outcome::Again => return Ok(Moved::Nothing),
+                Outcome::Refused(refusal) => {
+                    held.staged = None;
+                    path = paths.refuse(path, refusal, socket, held);
+                    why = Some(Why::TakenOver);
+                }
             }
         }
     }
 
+    /// Moves the first pieces by one call.
     fn gather(
         &mut self,
         socket: BorrowedFd<'_>,
         paths: &mut Paths,
-        (count, more): (usize, bool),
+        (run, why): (Run, Option<Why>),
         limit: u64,
-    ) -> Result<Outcome, SendError> {
-        let list = self.gather_list(count, limit)?;
-        paths.counters.gather.calls += 1;
-        match send::send_gather(socket, &list, more) {
-            Ok(0) => Err(SendError::Socket(io::ErrorKind::WriteZero.into())),
-            Ok(sent) => {
-                paths.counters.gather.bytes += sent as u64;
-                Ok(self.advance(sent as u64, paths))
-            }
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::FAULT) => {
-                self.after_fault(socket, paths, limit)
-            }
-            Err(error) if is_memory_fault(&error) => Err(SendError::Mapping(error)),
-            // Bytes alone can be sent no other way.
-            Err(error) if count > 1 && paths.refuse(Path::Gather, &error) => Ok(Outcome::Again),
-            Err(error) => pause(error).map_err(SendError::Socket),
-        }
-    }
-
-    /// The first `count` pieces, together at most `limit` bytes.
-    fn gather_list(&self, count: usize, limit: u64) -> Result<Vec<send::Piece<'_>>, SendError> {
-        let mut left = limit;
-        let mut list = Vec::with_capacity(count);
-        for piece in self.pieces.iter().take(count) {
-            if left == 0 {
-                break;
-            }
-            let size = piece.size().min(left);
-            list.push(match piece {
-                Piece::Bytes(bytes) => send::Piece::Bytes(&bytes[..size as usize]),
-                Piece::Region(region) if !region.is_mapped() => return Err(short(region)),
-                Piece::Region(region) => {
-                    let at = region.at() as usize;
-                    send::Piece::Mapped(region.file().mapping(), at..at + size as usize)
+    ) -> Result<Moved, SendError> {
+        match gather::send(&self.pieces, run, socket, paths, limit)? {
+            Gathered::Sent(sent) => Ok(self.sent(Path::Gather, why, sent, paths)),
+            Gathered::Blocked => Ok(Moved::Blocked),
+            Gathered::Again => Ok(Moved::Nothing),
+            Gathered::Fault => self.apart(socket, paths, run, None, limit),
+            Gathered::Refused(refusal, error) => {
+                if why.is_some() {
+                    paths.refuse(Path::Gather, refusal, socket, &mut self.held);
                 }
-            });
-            left -= size;
+                self.apart(socket, paths, run, Some(error), limit)
+            }
         }
-        Ok(list)
     }
 
-    /// A page of some mapping is not to be had, and the kernel does not say which: goes on with the first piece alone, and by the
-    /// descriptor, which names what is wrong with the file.
-    fn after_fault(
+    /// After a gathered send that cannot be: goes on with the first piece alone, a region by the descriptor, which names what is
+    /// wrong with the file.
+    fn apart(
         &mut self,
         socket: BorrowedFd<'_>,
         paths: &mut Paths,
+        run: Run,
+        refused: Option<io::Error>,
         limit: u64,
-    ) -> Result<Outcome, SendError> {
-        match self.pieces.front() {
-            Some(Piece::Region(region)) => {
-                let region = region.clone();
-                self.reference(socket, paths, &region, limit)
+    ) -> Result<Moved, SendError> {
+        match (self.pieces.front(), refused) {
+            (Some(Piece::Region(_)), _) => {
+                let way = (Path::Reference, Some(Why::TakenOver));
+                self.region(socket, paths, way, limit)
             }
-            _ => self.gather(socket, paths, (1, false), limit),
+            // Bytes alone can be sent no other way.
+            (_, Some(error)) if run.count == 1 => Err(SendError::Socket(error)),
+            _ => {
+                let run = Run { count: 1, ..run };
+                self.gather(socket, paths, (run, None), limit)
+            }
         }
     }
 
-    fn send_file(
-        &mut self,
-        socket: BorrowedFd<'_>,
-        paths: &mut Paths,
-        region: &Region,
-        limit: u64,
-    ) -> Result<Outcome, SendError> {
-        let size = region.size().min(limit) as usize;
-        paths.counters.send_file.calls += 1;
-        match send::send_file(socket, region.file().file().as_fd(), region.at(), size) {
-            // sendfile(2) moves nothing, and says so, at the end of the file.
-            Ok(0) => Err(short(region)),
-            Ok(sent) => {
-                paths.counters.send_file.bytes += sent as u64;
-                Ok(self.advance(sent as u64, paths))
-            }
-            Err(error) if paths.refuse(Path::SendFile, &error) => Ok(Outcome::Again),
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::IO) => {
-                Err(unreadable(region, error))
-            }
-            Err(error) => pause(error).map_err(SendError::Socket),
+    /// Counts, and lets go of the first `sent` bytes.
+    fn sent(&mut self, path: Path, why: Option<Why>, sent: u64, paths: &mut Paths) -> Moved {
+        paths.counters.of(path).bytes += sent;
+        if path.copies() {
+            paths.counters.copied_bytes += sent;
         }
+        if let Some(why) = why {
+            paths.counters.chosen(path, why);
+        }
+        self.advance(sent, paths);
+        Moved::Sent(sent)
     }
 
-    fn reference(
-        &mut self,
-        socket: BorrowedFd<'_>,
-        paths: &mut Paths,
-        region: &Region,
-        limit: u64,
-    ) -> Result<Outcome, SendError> {
-        let size = region.size().min(limit).min(REFERENCE_SIZE_MAX) as usize;
-        paths.buffer.resize(REFERENCE_SIZE_MAX as usize, 0);
-        paths.counters.reference.calls += 1;
-        let read = match region
-            .file()
-            .file()
-            .read_at(&mut paths.buffer[..size], region.at())
-        {
-            Ok(0) => return Err(short(region)),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Outcome::Again),
-            Err(error) => return Err(unreadable(region, error)),
-        };
-        paths.counters.reference.calls += 1;
-        match send::send_gather(socket, &[send::Piece::Bytes(&paths.buffer[..read])], false) {
-            Ok(0) => Err(SendError::Socket(io::ErrorKind::WriteZero.into())),
-            Ok(sent) => {
-                paths.counters.reference.bytes += sent as u64;
-                paths.counters.copied_bytes += sent as u64;
-                Ok(self.advance(sent as u64, paths))
-            }
-            Err(error) => pause(error).map_err(SendError::Socket),
-        }
-    }
-
-    /// Lets go of the first `sent` bytes.
-    fn advance(&mut self, sent: u64, paths: &mut Paths) -> Outcome {
+    fn advance(&mut self, sent: u64, paths: &mut Paths) {
         let mut left = sent;
         while left > 0
             && let Some(front) = self.pieces.front_mut()
@@ -333,44 +329,16 @@ impl Sender {
         if self.pieces.is_empty() && self.pieces.capacity() > KEPT_COUNT_MAX {
             self.pieces = VecDeque::new();
         }
-        Outcome::Sent(sent)
     }
 }
 
 /// How many pieces' room an empty sender keeps.
 const KEPT_COUNT_MAX: usize = 32;
 
-enum Outcome {
+/// What one step has done.
+enum Moved {
     Sent(u64),
     Blocked,
-    Again,
-}
-
-/// Tells a socket that is full, or a call that was interrupted, from one that is broken.
-fn pause(error: io::Error) -> Result<Outcome, io::Error> {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => Ok(Outcome::Blocked),
-        io::ErrorKind::Interrupted => Ok(Outcome::Again),
-        _ => Err(error),
-    }
-}
-
-fn is_memory_fault(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<MemoryFault>())
-}
-
-fn short(region: &Region) -> SendError {
-    SendError::FileShort {
-        at: region.at(),
-        size: region.size(),
-    }
-}
-
-fn unreadable(region: &Region, source: io::Error) -> SendError {
-    SendError::File {
-        at: region.at(),
-        source,
-    }
+    /// Nothing, and it may be tried again at once.
+    Nothing,
 }
