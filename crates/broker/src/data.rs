@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use pagelog_commit_log::{LogFailure, MetaError, OpenError, Recovery};
+use pagelog_commit_log::{IndexError, LogFailure, MetaError, OpenError, Recovery};
 use pagelog_segment::{Directory, DirectoryError, ReadOnlyDirectory};
 
 use crate::exit::Failure;
@@ -44,6 +44,7 @@ pub(crate) fn refused(path: &Path, error: &OpenError) -> Failure {
     let shown = format!("{}: {error}{}", path.display(), way_out(path, error));
     match error {
         OpenError::Damaged { .. }
+        | OpenError::Lost { .. }
         | OpenError::SegmentSize { .. }
         | OpenError::SegmentUneven { .. }
         | OpenError::Foreign { .. }
@@ -65,6 +66,10 @@ pub(crate) fn refused(path: &Path, error: &OpenError) -> Failure {
         | OpenError::Segments(pagelog_segment::OpenError::Io { error: source, .. }) => {
             Failure::Data(format!("{shown}{}", remedy(source)))
         }
+        OpenError::Index(error) => match &error.source {
+            IndexError::Io(source) => Failure::Data(format!("{shown}{}", remedy(source))),
+            _ => Failure::Data(shown),
+        },
         OpenError::Options(_) | OpenError::Meta(MetaError::Random(_)) => {
             Failure::Other(anyhow::anyhow!(shown))
         }
@@ -75,7 +80,7 @@ pub(crate) fn refused(path: &Path, error: &OpenError) -> Failure {
 fn way_out(path: &Path, error: &OpenError) -> String {
     let path = path.display();
     match error {
-        OpenError::Damaged { position, .. } => format!(
+        OpenError::Damaged { position, .. } | OpenError::Lost { position, .. } => format!(
             "; `pagelog inspect {path} --entry {position}` shows the place, `pagelog repair {path} --to {position}` cuts the log there \
              if the file cannot be restored from a backup"
         ),

@@ -12,7 +12,7 @@ use pagelog_flush::Flush;
 use pagelog_kafka::{Advertised, Kafka};
 use pagelog_net::{Accepted, Marks, Open, Server, ServerOptions};
 use pagelog_store::answer::Handler;
-use pagelog_store::{Housekeeping, Store};
+use pagelog_store::{Housekeeping, Indexer, Store};
 
 use crate::configuration::Configuration;
 use crate::data;
@@ -48,6 +48,7 @@ pub(crate) fn serve(
     );
     let flush =
         Flush::start(opened.sync, configuration.policy).context("cannot start the flush thread")?;
+    let indexer = Indexer::start(Arc::clone(&store)).context("cannot start the indexer")?;
     let _watch = watch(&log, events);
     let housekeeping = Housekeeping::start(Arc::clone(&store), configuration.housekeeping)
         .context("cannot start the housekeeping thread")?;
@@ -58,7 +59,7 @@ pub(crate) fn serve(
     let server = start(configuration.net, listeners, kafka, &log).context("cannot serve")?;
     announce(&ready);
     let event = waited.recv().context("nobody is left to say stop")?;
-    stop(&event, server, housekeeping, flush, &log)
+    stop(&event, server, housekeeping, flush, indexer, &log)
 }
 
 /// Opens the sockets, with a word about those that clients may not find.
@@ -145,6 +146,7 @@ fn stop(
     server: Server,
     housekeeping: Housekeeping,
     flush: Flush,
+    indexer: Indexer,
     log: &Log,
 ) -> Result<(), Failure> {
     match event {
@@ -160,6 +162,10 @@ fn stop(
     server.stop(DRAIN);
     housekeeping.stop();
     let report = flush.stop().map_err(|failure| data::failed(&failure))?;
+    drop(indexer);
+    if let Err(error) = log.index_all() {
+        tracing::warn!("{error}: the next start reads the entries instead");
+    }
     tracing::info!(
         durable = report.durable.0,
         syncs = report.counters.syncs,

@@ -11,6 +11,7 @@ use pagelog_segment::{NextError, Position, Segment, file_name};
 
 use crate::control::Control;
 use crate::error::{AppendError, Busy, LogFailure};
+use crate::index::Item;
 use crate::log::Log;
 use crate::options::SEGMENT_HEAD_SIZE;
 use crate::stream::Stream;
@@ -69,10 +70,19 @@ impl Log {
         let (number, reserved, base_offset) = {
             let mut tail = self.tail();
             let (number, reserved) = self.reserve(&mut tail, entry_size(payload_size))?;
-            let time = new.record_time_max_ms;
-            let base_offset = stream.take(reserved.position, payload_size, new.count, time);
+            let item = Item {
+                base_offset: 0,
+                position: reserved.position,
+                time_max_ms: new.record_time_max_ms,
+                payload_size,
+                count: new.count,
+            };
+            let base_offset = stream.take(item, self.indexes().pool());
             (number, reserved, base_offset)
         };
+        if self.indexes().pool().has_crossed() {
+            self.indexes().ring();
+        }
         let filling = Filling {
             log: self,
             number,
@@ -138,7 +148,7 @@ impl Log {
                 epoch: place.epoch,
                 ..*original
             };
-            stream.moved(&header);
+            stream.take_moved(Item::of(&header));
             (number, reserved, header)
         };
         let filling = Filling {
@@ -326,6 +336,7 @@ impl Log {
         }
         tail.segment = next;
         tail.position = tail.segment.base().0;
+        self.indexes().ring();
         self.begin_segment(tail)
     }
 

@@ -89,6 +89,25 @@ pub enum OpenError {
         /// … that names this durable position.
         durable: Position,
     },
+    /// An entry that had been durable is no longer whole, and no entry behind it proves that, but another file.
+    #[error(
+        "the log is damaged at position {position} ({file}, byte {at}): {reason}; {proof} was written when everything below {durable} had been \
+         synced to the disk"
+    )]
+    Lost {
+        /// Where the first entry lies that is not whole.
+        position: Position,
+        /// Its segment's file name.
+        file: String,
+        /// Where in the file.
+        at: u64,
+        /// What is wrong with it.
+        reason: NotWhole,
+        /// The name of a file …
+        proof: String,
+        /// … that was written when the log was durable up to here.
+        durable: Position,
+    },
     /// A segment's file is not as long as it was made.
     #[error(
         "the segment {file} has {found} bytes and was made with {made}: it was cut short or lengthened by hand"
@@ -103,7 +122,7 @@ pub enum OpenError {
     },
     /// A segment's file has a size that no segment is made with.
     #[error(
-        "the segment {file} has {found} bytes, which is no whole number of pages: it was cut short or lengthened by hand; restore it from a backup"
+        "the segment {file} has {found} bytes, which is no whole number of pages, or more than 32 GiB: it was cut short or lengthened by hand; restore it from a backup"
     )]
     SegmentUneven {
         /// The segment's file name.
@@ -122,6 +141,9 @@ pub enum OpenError {
         /// Where in the file.
         at: u64,
     },
+    /// A file that tells where entries lie can neither be used nor be made.
+    #[error(transparent)]
+    Index(#[from] crate::index::SealError),
     /// Whoever replays the log refused an entry.
     #[error("the entry at position {position} cannot be replayed: {source}")]
     Replay {

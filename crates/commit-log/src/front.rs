@@ -14,13 +14,14 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use pagelog_record::{EntryError, HEADER_SIZE, Header};
+use pagelog_record::{EntryError, HEADER_SIZE, Header, entry_size};
 use pagelog_segment::{Position, RemoveError, Segment, file_name};
 
 use crate::error::AppendError;
 use crate::index::Item;
 use crate::log::Log;
 use crate::options::SEGMENT_HEAD_SIZE;
+use crate::read::ReadError;
 use crate::stream::Stream;
 use crate::whole;
 
@@ -62,6 +63,9 @@ pub enum CarryError {
         /// What is wrong.
         reason: EntryError,
     },
+    /// What counts cannot be found out.
+    #[error(transparent)]
+    LookUp(#[from] ReadError),
     /// Another entry lies there than the index says.
     #[error("the entry at position {position} is not the one that the index names there")]
     Another {
@@ -81,6 +85,9 @@ pub enum RemoveFrontError {
         /// What counts.
         counting: Counting,
     },
+    /// Whether something counts cannot be found out.
+    #[error(transparent)]
+    LookUp(#[from] ReadError),
     /// The segments did not let it go.
     #[error(transparent)]
     Segments(#[from] RemoveError),
@@ -104,15 +111,80 @@ impl Log {
     }
 
     /// What counts below `until`: it would be lost with its segments. Asks the index only.
-    pub fn counting_below(&self, until: Position) -> Counting {
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    pub fn counting_below(&self, until: Position) -> Result<Counting, ReadError> {
         let mut counting = Counting::default();
-        for stream in self.streams() {
-            stream.counting_below(until, usize::MAX, |item| {
-                counting.entries += 1;
-                counting.bytes += pagelog_record::entry_size(item.payload_size);
-            });
+        for stream in &*self.streams() {
+            let mut from = stream.start();
+            while let Some(items) = self.next_counting(stream, &mut from, until)? {
+                counting.entries += items.len() as u64;
+                let sizes = items.iter().map(|item| entry_size(item.payload_size));
+                counting.bytes += sizes.sum::<u64>();
+            }
         }
-        counting
+        Ok(counting)
+    }
+
+    /// Some entries of `stream` below `until` whose records count, from the offset `from` on, which is moved behind them: they are not wholly below
+    /// the start, and have no copy at `until` or behind it. `None` when all have been given.
+    fn next_counting(
+        &self,
+        stream: &Stream,
+        from: &mut i64,
+        until: Position,
+    ) -> Result<Option<Vec<Item>>, ReadError> {
+        let offset = (*from).max(stream.start());
+        let mut sources = stream.below(until, offset, LOOK_UP_COUNT).to_vec();
+        let files = self.indexes().files.snapshot();
+        for file in files.iter().filter(|file| file.header().from < until) {
+            let found = file.below(stream.id(), offset, until, LOOK_UP_COUNT);
+            sources.push(found.map_err(|error| self.unusable(file, error))?);
+        }
+        // A source that gave as many as it was asked for may have more: nothing is said of what lies behind its last.
+        let behind = |items: &[Item]| match items.len() < LOOK_UP_COUNT {
+            true => i64::MAX,
+            false => items.iter().map(Item::next).max().unwrap_or(i64::MAX),
+        };
+        let known = sources.iter().map(|items| behind(items)).min();
+        let known = known.unwrap_or(i64::MAX);
+        let mut items = sources.concat();
+        if items.is_empty() {
+            return Ok(None);
+        }
+        items.retain(|item| item.base_offset < known);
+        // Of several copies below, the newest is enough.
+        items.sort_unstable_by_key(Item::order);
+        items.dedup_by_key(|item| item.base_offset);
+        *from = items.last().map_or(known, Item::next);
+        let mut counting = Vec::with_capacity(items.len());
+        for item in items {
+            if !self.has_copy(stream, &item, until)? {
+                counting.push(item);
+            }
+        }
+        Ok(Some(counting))
+    }
+
+    /// Whether a copy of the entry lies at `from` or behind it.
+    fn has_copy(&self, stream: &Stream, item: &Item, from: Position) -> Result<bool, ReadError> {
+        if stream.has_copy(item.base_offset, from) {
+            return Ok(true);
+        }
+        let files = self.indexes().files.snapshot();
+        for file in files.iter().filter(|file| file.header().to > from) {
+            let found = file.seek(stream.id(), item.base_offset);
+            let found = found.map_err(|error| self.unusable(file, error))?;
+            let is_copy = |(_, copy): &(_, Item)| {
+                copy.base_offset == item.base_offset && copy.position >= from.0
+            };
+            if found.as_ref().is_some_and(is_copy) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Removes the oldest segment, which ends at `until`. Its file goes when the last reader has let go of it.
@@ -124,14 +196,16 @@ impl Log {
     /// [`RemoveFrontError`]; the segment is there as before.
     pub fn remove_front(&self, front: &Range<Position>) -> Result<(), RemoveFrontError> {
         let until = front.end;
-        let counting = self.counting_below(until);
+        let counting = self.counting_below(until)?;
         if counting.entries > 0 {
             return Err(RemoveFrontError::Counts { until, counting });
         }
-        for stream in self.streams() {
-            stream.forget_below(until);
+        for stream in &*self.streams() {
+            stream.drop_filed(until, self.indexes().pool());
         }
-        Ok(self.segments().remove_front(front.start)?)
+        self.segments().remove_front(front.start)?;
+        self.indexes().front_removed(until);
+        Ok(())
     }
 }
 
@@ -141,6 +215,8 @@ pub struct Carry {
     log: Arc<Log>,
     until: Position,
     streams: Vec<Arc<Stream>>,
+    /// From which offset on the last of `streams` is to be asked.
+    from: i64,
     /// What is to be carried of the last of `streams` that was asked.
     found: VecDeque<(Arc<Stream>, Item)>,
     segment: Option<Arc<Segment>>,
@@ -155,7 +231,8 @@ impl Carry {
         Carry {
             log: Arc::clone(log),
             until,
-            streams: log.streams(),
+            streams: log.streams().to_vec(),
+            from: 0,
             found: VecDeque::new(),
             segment: None,
             payload: Vec::new(),
@@ -182,7 +259,7 @@ impl Carry {
     pub fn step(&mut self, size_max: u64) -> Result<bool, CarryError> {
         let mut left = size_max.max(1);
         while left > 0 {
-            let Some((stream, item)) = self.next() else {
+            let Some((stream, item)) = self.next()? else {
                 return Ok(true);
             };
             let size = self.carry(&stream, &item)?;
@@ -192,19 +269,24 @@ impl Carry {
         Ok(false)
     }
 
-    fn next(&mut self) -> Option<(Arc<Stream>, Item)> {
+    fn next(&mut self) -> Result<Option<(Arc<Stream>, Item)>, ReadError> {
         while self.found.is_empty() {
-            let stream = self.streams.last()?;
-            let found = &mut self.found;
-            stream.counting_below(self.until, LOOK_UP_COUNT, |item| {
-                found.push_back((Arc::clone(stream), *item));
-            });
-            // A stream with more is asked again: what was carried does not count below any more.
-            if found.len() < LOOK_UP_COUNT {
-                self.streams.pop();
+            let Some(stream) = self.streams.last() else {
+                return Ok(None);
+            };
+            let (from, until) = (&mut self.from, self.until);
+            match self.log.next_counting(stream, from, until)? {
+                Some(items) => {
+                    let found = items.into_iter().map(|item| (Arc::clone(stream), item));
+                    self.found.extend(found);
+                }
+                None => {
+                    self.streams.pop();
+                    self.from = 0;
+                }
             }
         }
-        self.found.front().cloned()
+        Ok(self.found.front().cloned())
     }
 
     /// Copies one entry; how many bytes it takes.

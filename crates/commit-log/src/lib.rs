@@ -28,7 +28,7 @@
 //! sync.sync()?;
 //! assert!(log.durable().get() >= appended.end);
 //!
-//! let found = log.read(&stream, Offset(0), log.durable().get(), 1024, true);
+//! let found = log.read(&stream, Offset(0), log.durable().get(), 1024, true)?;
 //! let mut payload = vec![0; found[0].size as usize];
 //! pagelog_os::file::read_exact_at(found[0].file.file(), found[0].at, &mut payload)?;
 //! assert_eq!(payload, b"the first record");
@@ -42,6 +42,7 @@ mod cut;
 mod error;
 mod front;
 mod index;
+mod indexing;
 mod log;
 mod meta;
 mod open;
@@ -54,6 +55,7 @@ mod ring;
 mod scan;
 mod sleepers;
 mod stream;
+mod streams;
 mod sync;
 mod tail;
 mod warm;
@@ -64,6 +66,7 @@ pub use append::{Appended, Assigned, HEAD_SIZE_MAX, NewEntry};
 pub use cut::{Cut, CutError, Loss, StreamLoss};
 pub use error::{AppendError, Busy, LogFailure, OpenError};
 pub use front::{Carry, CarryError, Counting, RemoveFrontError};
+pub use index::{IndexError, IndexWork, SealError};
 pub use log::Log;
 pub use meta::MetaError;
 pub use open::Opened;
@@ -72,7 +75,7 @@ pub use pagelog_record::{
     Epoch, Field, HEADER_SIZE, Header, Kind, Offset, Producer, StreamId, fields,
 };
 pub use pagelog_segment::{Position, Progress, Storage};
-pub use read::{Indexed, Payload};
+pub use read::{Indexed, Payload, ReadError};
 pub use recover::{Entry, Recovery, Replay};
 pub use replayer::{Place, Replayer};
 pub use scan::NotWhole;

@@ -1,15 +1,15 @@
 //! The log: its parts, and how far it has come.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
 use pagelog_record::{Epoch, Offset, Seed, StreamId};
 use pagelog_segment::{Position, Progress, Segments};
 
 use crate::error::LogFailure;
+use crate::index::Indexes;
 use crate::options::LogOptions;
 use crate::ring::Ring;
 use crate::stream::Stream;
@@ -37,7 +37,7 @@ pub struct Log {
     appended: AtomicU64,
     written: Arc<Watermark>,
     durable: Arc<Watermark>,
-    streams: RwLock<HashMap<StreamId, Arc<Stream>>>,
+    indexes: Indexes,
     failure: OnceLock<Arc<LogFailure>>,
     bell: Bell,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Parts {
     pub(crate) segments: Segments,
     pub(crate) ring: Option<Ring>,
     pub(crate) tail: Tail,
-    pub(crate) streams: HashMap<StreamId, Arc<Stream>>,
+    pub(crate) indexes: Indexes,
 }
 
 /// Wakes the thread that writes and syncs, if it sleeps.
@@ -91,7 +91,7 @@ impl Log {
             appended: AtomicU64::new(end.0),
             written: Watermark::new(end),
             durable: Watermark::new(end),
-            streams: RwLock::new(parts.streams),
+            indexes: parts.indexes,
             failure: OnceLock::new(),
             bell: Bell::default(),
         })
@@ -134,37 +134,21 @@ impl Log {
 
     /// The stream with this id, empty if the log holds nothing of it.
     pub fn stream(&self, id: StreamId) -> Arc<Stream> {
-        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stream) = streams.get(&id) {
-            return Arc::clone(stream);
-        }
-        drop(streams);
-        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            streams
-                .entry(id)
-                .or_insert_with(|| Arc::new(Stream::new(id))),
-        )
+        self.indexes.streams.get(id)
     }
 
     /// Forgets a stream that will not be asked for again; its entries count for nothing.
     pub fn forget(&self, id: StreamId) {
-        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stream) = streams.remove(&id) {
-            stream.clear();
+        if let Some(stream) = self.indexes.streams.find(id) {
+            stream.forget();
         }
     }
 
     /// Forgets every stream but those that `kept` holds for; as [`Log::forget`].
     pub fn forget_all_but(&self, kept: impl Fn(StreamId) -> bool) {
-        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-        streams.retain(|id, stream| {
-            let stays = kept(*id);
-            if !stays {
-                stream.clear();
-            }
-            stays
-        });
+        for stream in self.streams().iter().filter(|one| !kept(one.id())) {
+            stream.forget();
+        }
     }
 
     /// Deletes the records of `stream` below `to`; all of them, if that lies behind its end. Says where it starts now, which never goes back.
@@ -181,9 +165,9 @@ impl Log {
         stream.restore(start, next);
     }
 
-    pub(crate) fn streams(&self) -> Vec<Arc<Stream>> {
-        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-        streams.values().cloned().collect()
+    /// All streams, by id.
+    pub(crate) fn streams(&self) -> Arc<[Arc<Stream>]> {
+        self.indexes.streams.sorted()
     }
 
     /// How many segments are ready to follow the one that is being filled; two at most.
@@ -225,6 +209,10 @@ impl Log {
 
     pub(crate) fn ring(&self) -> Option<&Ring> {
         self.ring.as_ref()
+    }
+
+    pub(crate) fn indexes(&self) -> &Indexes {
+        &self.indexes
     }
 
     pub(crate) fn seed(&self) -> &Seed {

@@ -1,15 +1,15 @@
 //! Opens a log: identity, segments, replay, the tail written again, a raised epoch.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagelog_record::{Epoch, Header, Kind, Seed, StreamId};
+use pagelog_record::{Epoch, Seed};
 use pagelog_segment::{NextError, Position, Segment, Segments, Storage};
 
 use crate::control::Control;
 use crate::cut;
 use crate::error::{AppendError, OpenError};
+use crate::index::{Indexes, Indexing};
 use crate::log::{Log, Parts};
 use crate::meta::Meta;
 use crate::options::{LogOptions, Route};
@@ -17,7 +17,6 @@ use crate::recover::{Recovery, Replay};
 use crate::replayer::Replayer;
 use crate::rewrite::{Epochs, rewrite_tail};
 use crate::ring::Ring;
-use crate::stream::Stream;
 use crate::sync::SyncSide;
 use crate::tail::Tail;
 use crate::warm::{segments_options, warm_active};
@@ -53,15 +52,18 @@ impl Log {
         options.check()?;
         cut::check_finished(&*storage)?;
         let meta = Meta::open_or_create(&*storage)?;
-        let segments = Segments::open(storage, segments_options(&options))?;
+        let segments = Segments::open(Arc::clone(&storage), segments_options(&options))?;
+        let seed = Seed::from_secret(&meta.secret);
+        let indexes = Indexes::new(storage, meta.id, seed);
+        let mut indexing = Indexing::begin(&indexes, segments.snapshot().to_vec())?;
         let replayer = Replayer::over(&meta, segments.snapshot().to_vec());
-        let (mut streams, mut epochs) = (HashMap::new(), Epochs::default());
-        let recovery = replayer.replay(&mut |entry| {
-            take_up(&mut streams, entry.header);
+        let mut epochs = Epochs::default();
+        let known = indexing.known();
+        let recovery = replayer.replay_knowing(known.as_ref(), &mut |entry| {
+            indexing.take_up(entry.header);
             epochs.met(entry.header);
             replay(entry)
         })?;
-        let seed = Seed::from_secret(&meta.secret);
         rewrite_tail(&segments.snapshot(), seed, &epochs, &recovery)?;
         let active = active_segment(&segments, recovery.end)?;
         warm_active(segments.options(), &active, recovery.end);
@@ -80,7 +82,7 @@ impl Log {
             segments,
             tail: Tail::new(active, recovery.end, cursor),
             ring,
-            streams,
+            indexes,
         });
         let mut sync = SyncSide::new(Arc::clone(&log));
         begin_epoch(&log, &mut sync)?;
@@ -89,16 +91,6 @@ impl Log {
             sync,
             recovery,
         })
-    }
-}
-
-/// The entries of a stream are found again by its index.
-fn take_up(streams: &mut HashMap<StreamId, Arc<Stream>>, header: &Header) {
-    if header.kind == Kind::Data {
-        let stream = streams.entry(header.stream);
-        stream
-            .or_insert_with(|| Arc::new(Stream::new(header.stream)))
-            .replay(header);
     }
 }
 

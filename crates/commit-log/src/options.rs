@@ -4,6 +4,8 @@ use std::num::NonZeroU64;
 
 use pagelog_record::{HEADER_SIZE, entry_size};
 
+use crate::index::SEGMENT_SIZE_MAX;
+
 /// The way of an entry into the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -20,7 +22,7 @@ pub enum Route {
 /// What a log is opened with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogOptions {
-    /// The size of new segments in bytes, a multiple of 4,096; existing ones keep theirs.
+    /// The size of new segments in bytes, a multiple of 4,096, at most 32 GiB; existing ones keep theirs.
     pub segment_size: u64,
     /// The way of an entry into the file.
     pub route: Route,
@@ -59,6 +61,12 @@ pub enum OptionsError {
     /// Segments are whole pages.
     #[error("a segment of {segment_size} bytes is no multiple of {PAGE_SIZE}")]
     SegmentUneven {
+        /// The size that was asked for.
+        segment_size: u64,
+    },
+    /// In a larger segment not every place can be told in an index.
+    #[error("a segment of {segment_size} bytes is larger than {SEGMENT_SIZE_MAX}")]
+    SegmentTooLarge {
         /// The size that was asked for.
         segment_size: u64,
     },
@@ -119,6 +127,9 @@ impl LogOptions {
         } = *self;
         if !segment_size.is_multiple_of(PAGE_SIZE) {
             return Err(OptionsError::SegmentUneven { segment_size });
+        }
+        if segment_size > SEGMENT_SIZE_MAX {
+            return Err(OptionsError::SegmentTooLarge { segment_size });
         }
         let needed = Self::segment_size_min(payload_size_max);
         if segment_size < needed {

@@ -11,6 +11,7 @@ use pagelog_segment::{Position, Segment, file_name};
 
 use crate::control::Control;
 use crate::error::OpenError;
+use crate::index::SEGMENT_SIZE_MAX;
 use crate::options::{PAGE_SIZE, SEGMENT_HEAD_SIZE};
 use crate::scan::{NotWhole, Progress, Scanner, Source};
 
@@ -56,10 +57,20 @@ pub struct Recovery {
     pub cut: Option<NotWhole>,
 }
 
+/// What is known of a log before its entries are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// Everything below was durable …
+    pub(crate) durable: Position,
+    /// … as the file of this name says.
+    pub(crate) file: String,
+}
+
 /// Replays `segments`, which follow one another, from the first on.
 pub(crate) fn replay(
     segments: &[Arc<Segment>],
     seed: Seed,
+    known: Option<&Known>,
     progress: &Progress,
     apply: &mut Replay<'_>,
 ) -> Result<Recovery, OpenError> {
@@ -70,6 +81,7 @@ pub(crate) fn replay(
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
     let begin = segments.first().map_or(Position(0), |first| first.base());
     let mut state = State::new(begin, seed, progress);
+    state.known = known;
     for index in 0..sources.len() {
         state.recovery.segments = index + 1;
         if let Some(why) = state.segment(&sources[index..], apply)? {
@@ -97,6 +109,7 @@ fn is_blank(why: NotWhole) -> bool {
 struct State<'a> {
     recovery: Recovery,
     seed: Seed,
+    known: Option<&'a Known>,
     progress: &'a Progress,
 }
 
@@ -113,6 +126,7 @@ impl<'a> State<'a> {
                 cut: None,
             },
             seed,
+            known: None,
             progress,
         }
     }
@@ -129,12 +143,17 @@ impl<'a> State<'a> {
         let mut refused = self.entries(&rest[0], 0, apply)?;
         let mut refused_at = None;
         while let Some(why) = refused {
-            let Some(proof) = self.proof(rest)? else {
-                return Ok(Some(why));
-            };
             let end = self.recovery.end;
+            let known = self.known.filter(|known| end < known.durable);
+            let proof = self.proof(rest)?;
+            if known.is_none() && proof.is_none() {
+                return Ok(Some(why));
+            }
             if refused_at == Some(end) {
-                return Err(self.damaged(segment, why, &proof));
+                return Err(match (proof, known) {
+                    (Some(proof), _) => self.damaged(segment, why, &proof),
+                    (None, known) => self.lost(segment, why, known),
+                });
             }
             refused_at = Some(end);
             refused = self.entries(&source(segment)?, end - segment.base(), apply)?;
@@ -212,6 +231,19 @@ impl<'a> State<'a> {
             reason,
             proof: Position(proof.position),
             durable: Position(proof.durable),
+        }
+    }
+
+    /// As [`State::damaged`], when no entry but a file proves that there had been more.
+    fn lost(&self, segment: &Segment, reason: NotWhole, known: Option<&Known>) -> OpenError {
+        let position = self.recovery.end;
+        OpenError::Lost {
+            position,
+            file: file_name(segment.base()),
+            at: position - segment.base(),
+            reason,
+            proof: known.map(|known| known.file.clone()).unwrap_or_default(),
+            durable: known.map_or(position, |known| known.durable),
         }
     }
 
@@ -293,7 +325,7 @@ fn check_fields(header: &Header) -> Result<(), OpenError> {
 /// A file that was cut so short that it no longer holds its head cannot say how long it was made: but not as long as that.
 pub(crate) fn check_size(segment: &Segment) -> Result<(), OpenError> {
     let (file, found) = (file_name(segment.base()), segment.size());
-    if found == 0 || !found.is_multiple_of(PAGE_SIZE) {
+    if found == 0 || !found.is_multiple_of(PAGE_SIZE) || found > SEGMENT_SIZE_MAX {
         return Err(OpenError::SegmentUneven { file, found });
     }
     Ok(())

@@ -8,7 +8,7 @@ use pagelog_segment::{Position, Run, Segment, Storage, file_name};
 use crate::cut;
 use crate::error::OpenError;
 use crate::meta::Meta;
-use crate::recover::{self, Recovery, Replay, next_whole, read_error, source};
+use crate::recover::{self, Known, Recovery, Replay, next_whole, read_error, source};
 use crate::scan::{NotWhole, Progress, Scanner};
 use crate::whole;
 
@@ -111,7 +111,16 @@ impl Replayer {
     ///
     /// As [`crate::Log::open`]; above all [`OpenError::Damaged`].
     pub fn replay(&self, each: &mut Replay<'_>) -> Result<Recovery, OpenError> {
-        recover::replay(&self.segments, self.seed, &*self.progress, each)
+        self.replay_knowing(None, each)
+    }
+
+    /// As [`Replayer::replay`], for a log of which something is known already.
+    pub(crate) fn replay_knowing(
+        &self,
+        known: Option<&Known>,
+        each: &mut Replay<'_>,
+    ) -> Result<Recovery, OpenError> {
+        recover::replay(&self.segments, self.seed, known, &*self.progress, each)
     }
 
     /// The first whole entry that begins at `from` or behind it, wherever the log ends: also a left-over of an earlier life.

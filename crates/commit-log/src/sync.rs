@@ -266,6 +266,7 @@ impl Syncer {
             }
         }
         self.log.durable().publish(to);
+        self.log.indexes().durable_reached(to);
         Ok(to)
     }
 }

@@ -61,6 +61,7 @@ fn check(log: &Log, streams: u32, count: u32) {
     for id in 1..=streams {
         let stream = log.stream(StreamId(id));
         let all = log.read(&stream, Offset(0), log.durable().get(), u64::MAX, true);
+        let all = all.unwrap();
         assert_eq!(all.len(), count as usize, "stream {id}");
         for (number, payload) in all.iter().enumerate() {
             let mut expected = (number as i64).to_be_bytes().to_vec();
@@ -142,7 +143,7 @@ fn what_was_only_staged_is_not_visible_and_is_gone_after_the_process() {
         assert!(log.durable().get() >= kept.end && log.written().get() < staged.end);
         let stream = log.stream(StreamId(1));
         let visible = log.read(&stream, Offset(0), log.durable().get(), u64::MAX, true);
-        assert_eq!(visible.len(), 1);
+        assert_eq!(visible.unwrap().len(), 1);
     }
     let Opened { log, recovery, .. } = open(directory.path(), ROUTES[0]);
     assert!(!recovery.clean);

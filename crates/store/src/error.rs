@@ -118,6 +118,9 @@ pub enum ReadError {
         /// The offset behind the last one that can be read.
         end: Offset,
     },
+    /// It cannot be found out for now where it lies.
+    #[error(transparent)]
+    LookUp(#[from] pagelog_commit_log::ReadError),
 }
 
 /// Why a topic was not created.

@@ -18,6 +18,7 @@ mod epochs;
 mod error;
 mod groups;
 mod housekeeping;
+mod indexer;
 mod kept;
 mod partition;
 mod partition_entries;
@@ -49,6 +50,7 @@ pub use groups::{
     Commit, GROUP_NAME_SIZE_MAX, GroupEntryError, GroupName, GroupNameError, Groups, Place,
 };
 pub use housekeeping::{Housekeeping, HousekeepingOptions};
+pub use indexer::Indexer;
 pub use kept::{Carrier, Keeper, Kept, Paused};
 pub use pagelog_commit_log::{
     Assigned, Busy, LogOptions, NewEntry as Batch, Recovery, Route, SyncSide,

@@ -164,6 +164,10 @@ impl Partition {
         self.core
             .log
             .available(&self.stream, start, until, u64::MAX)
+            .unwrap_or_else(|error| {
+                tracing::warn!(stream = %self.stream(), %error, "its size is not known for now");
+                0
+            })
     }
 
     /// The producers that have numbered batches here lately, by id.

@@ -65,7 +65,7 @@ impl Partition {
             first_whole,
         } = limits;
         let log = &self.core().log;
-        let payloads = log.read(self.log_stream(), from, until, size_max, first_whole);
+        let payloads = log.read(self.log_stream(), from, until, size_max, first_whole)?;
         let read_to = payloads
             .last()
             .map_or(from.0, |last| last.base_offset.0 + i64::from(last.count));
@@ -92,7 +92,7 @@ impl Partition {
         let found = self
             .core()
             .log
-            .first_at_or_after(self.log_stream(), time_ms, until);
+            .first_at_or_after(self.log_stream(), time_ms, until)?;
         Ok(found.map(FoundBatch::from))
     }
 
@@ -104,7 +104,7 @@ impl Partition {
     pub fn find_latest_time(&self) -> Result<Option<FoundBatch>, ReadError> {
         let until = self.core().settled();
         self.readable(until)?;
-        let found = self.core().log.with_time_max(self.log_stream(), until);
+        let found = self.core().log.with_time_max(self.log_stream(), until)?;
         Ok(found.map(FoundBatch::from))
     }
 

@@ -96,7 +96,8 @@ impl Partition {
         let core = self.core();
         let stream = self.log_stream();
         let size = core.log.available(stream, from, core.settled(), u64::MAX);
-        let mut spare = size.saturating_sub(size_min);
+        // What cannot be looked up stays.
+        let mut spare = size.unwrap_or(0).saturating_sub(size_min);
         self.skip_while(from, |entry| {
             let size = u64::from(entry.payload_size);
             let goes = size <= spare;
@@ -112,6 +113,13 @@ impl Partition {
         let (mut to, mut count) = (from, 1);
         loop {
             let entries = core.log.entries(self.log_stream(), to, until, count);
+            let entries = match entries {
+                Ok(entries) => entries,
+                Err(error) => {
+                    tracing::warn!(stream = %self.stream(), %error, "retention waits");
+                    return to;
+                }
+            };
             for entry in &entries {
                 if !goes(entry) {
                     return to;

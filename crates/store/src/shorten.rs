@@ -128,11 +128,14 @@ impl<'a> Shortener<'a> {
             return true;
         }
         let all = *counting.get_or_insert_with(|| self.bytes_counting_below(Position(u64::MAX)));
-        self.store.log().size() > 2 * all + 2 * size
+        self.store.log().size() > all.saturating_mul(2).saturating_add(2 * size)
     }
 
     fn bytes_counting_below(&self, until: Position) -> u64 {
-        self.store.log().counting_below(until).bytes + self.store.value_bytes_below(until)
+        // What cannot be looked up counts, as long as it cannot.
+        let counting = self.store.log().counting_below(until);
+        let bytes = counting.map_or(u64::MAX, |counting| counting.bytes);
+        bytes.saturating_add(self.store.value_bytes_below(until))
     }
 
     fn carry(&self, front: &Range<Position>, passed: &mut Passed) -> Result<(), PassError> {

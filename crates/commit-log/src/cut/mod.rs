@@ -26,6 +26,7 @@ use pagelog_record::{Offset, StreamId};
 use pagelog_segment::{Position, Run, Storage, file_name, new_file_name};
 
 use crate::error::OpenError;
+use crate::index::{is_index, is_leftover};
 use crate::recover::Entry;
 
 use marker::Marker;
@@ -222,6 +223,12 @@ impl Cut {
 /// Everything behind the mark. The replacement has its temporary name for as long as anything is to be moved.
 fn finish(storage: &dyn Storage, marker: &Marker) -> Result<(), CutError> {
     let (new, name) = (new_file_name(marker.base), file_name(marker.base));
+    for derived in list(storage)?
+        .iter()
+        .filter(|name| is_derived(name, marker))
+    {
+        remove_leftover(storage, derived)?;
+    }
     if list(storage)?.contains(&new) {
         let directory = marker.directory();
         for base in to_move(storage, marker.base)?.into_iter().rev() {
@@ -236,6 +243,11 @@ fn finish(storage: &dyn Storage, marker: &Marker) -> Result<(), CutError> {
         sync_directory(storage)?;
     }
     marker.remove(storage)
+}
+
+/// Whether a file tells of what is cut. Nothing is lost with it: it is made again.
+fn is_derived(name: &str, marker: &Marker) -> bool {
+    is_index(name).is_some_and(|base| base >= marker.base) || is_leftover(name)
 }
 
 /// The segments that do not belong to the unbroken run below `base`.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pagelog_commit_log::{Header, OpenError, Position};
 use pagelog_testing::{MemoryStorage, Random};
 
-use crate::fixture::{FIRST_SEGMENT, Fixture, Found, ROUTES, SEGMENT_SIZE, fill, open};
+use crate::fixture::{FIRST_SEGMENT, Fixture, Found, ROUTES, SEGMENT_SIZE, STAGED, fill, open};
 
 struct Sample {
     storage: MemoryStorage,
@@ -244,4 +244,28 @@ fn noise_behind_the_tail_is_cut() {
         assert_eq!(fixture.entries(), sample.entries);
         assert_eq!(fixture.recovery.end, sample.end);
     }
+}
+
+#[test]
+fn an_index_proves_what_had_been_durable() {
+    let storage = MemoryStorage::new(1);
+    let mut fixture = Fixture::new(&storage, STAGED);
+    let first = fixture.append(1, b"first");
+    fixture.append(1, b"second");
+    fixture.flush();
+    fixture.log.index_all().unwrap();
+    drop(fixture);
+    let before = storage.freeze().process_death();
+    storage.overwrite(FIRST_SEGMENT, first.position.0 + 80, b"F");
+    // What comes behind was written when the first was not durable, so no entry proves that it was.
+    match open(&storage, STAGED) {
+        Err(OpenError::Lost {
+            position, proof, ..
+        }) => {
+            assert_eq!(position, first.position);
+            assert!(proof.ends_with(".index"), "{proof}");
+        }
+        other => panic!("{:?}", other.map(|fixture| fixture.recovery)),
+    }
+    assert_eq!(Fixture::new(&before, STAGED).entries().len(), 2);
 }

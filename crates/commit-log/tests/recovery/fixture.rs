@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagelog_commit_log::{
-    AppendError, Appended, Header, Log, LogOptions, NewEntry, Offset, OpenError, Opened, Producer,
-    Recovery, Route, StreamId, SyncSide,
+    AppendError, Appended, Header, IndexWork, Log, LogOptions, NewEntry, Offset, OpenError, Opened,
+    Producer, ReadError, Recovery, Route, StreamId, SyncSide,
 };
-use pagelog_testing::MemoryStorage;
+use pagelog_segment::Storage;
+use pagelog_testing::{MemoryStorage, Random};
 
 pub(crate) const STAGED: Route = Route::Staged {
     ring_size: 8 * 1024,
@@ -62,6 +63,7 @@ pub(crate) fn open_with(
         sync,
         recovery,
     } = opened;
+    log.set_index_memory(INDEX_MEMORY);
     Ok(Fixture {
         log,
         sync,
@@ -116,7 +118,8 @@ impl Fixture {
     fn stream(&self, id: u32) -> Vec<Found> {
         let stream = self.log.stream(StreamId(id));
         let until = self.log.durable().get();
-        let payloads = self.log.read(&stream, Offset(0), until, u64::MAX, true);
+        let read = |log: &Log| log.read(&stream, Offset(0), until, u64::MAX, true);
+        let payloads = retry(&self.log, read);
         let found = payloads.into_iter().map(|entry| {
             let mut payload = vec![0; entry.size as usize];
             let read = pagelog_os::file::read_exact_at(entry.file.file(), entry.at, &mut payload);
@@ -129,6 +132,37 @@ impl Fixture {
             }
         });
         found.collect()
+    }
+}
+
+/// So little that a few entries have to go into a file.
+const INDEX_MEMORY: usize = 1500;
+
+/// Of what tells where entries lie, some is gone and some is not as it was.
+pub(crate) fn spoil(storage: &MemoryStorage, seed: u64) {
+    let mut random = Random::new(seed);
+    for name in storage.list().unwrap() {
+        if name.ends_with(".index") && random.one_in(2) {
+            match random.below(3) {
+                0 => storage.remove(&name).unwrap(),
+                1 => {
+                    let at = random.below(storage.content(&name).len());
+                    let byte = storage.content(&name)[at] ^ 1;
+                    storage.overwrite(&name, at as u64, &[byte]);
+                }
+                _ => storage.truncate(&name, random.below(storage.content(&name).len()) as u64),
+            }
+        }
+    }
+}
+
+/// Looks something up; if a damaged index is in the way, again when it has been built again.
+pub(crate) fn retry<T>(log: &Log, look_up: impl Fn(&Log) -> Result<T, ReadError>) -> T {
+    loop {
+        match look_up(log) {
+            Ok(found) => return found,
+            Err(_) => assert!(matches!(log.index_next(), Ok(IndexWork::Rebuilt(_)))),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use pagelog_commit_log::{
 use pagelog_testing::{Errno, Fault, Marks, MemoryStorage, Operation};
 use proptest::prelude::*;
 
-use crate::fixture::{FIRST_SEGMENT, Fixture, ROUTES, SEGMENT_SIZE, payload};
+use crate::fixture::{FIRST_SEGMENT, Fixture, ROUTES, SEGMENT_SIZE, payload, retry, spoil};
 
 const SLOW: u32 = 1;
 const BUSY: u32 = 2;
@@ -22,7 +22,7 @@ fn entries(log: &Log, stream: u32) -> Entries {
     let stream = log.stream(StreamId(stream));
     let until = log.durable().get();
     let start = stream.bounds(until).start;
-    let payloads = log.read(&stream, start, until, u64::MAX, true);
+    let payloads = retry(log, |log| log.read(&stream, start, until, u64::MAX, true));
     let found = payloads.into_iter().map(|entry| {
         let mut payload = vec![0; entry.size as usize];
         let read = pagelog_os::file::read_exact_at(entry.file.file(), entry.at, &mut payload);
@@ -96,6 +96,7 @@ fn what_counts_is_carried_and_found_at_its_offset() {
                     0,
                     true,
                 )
+                .unwrap()
                 .is_empty()
         );
         let next = fixture.log.stream(StreamId(SLOW)).next_offset();
@@ -140,7 +141,7 @@ fn a_segment_that_counts_is_not_removed() {
         fixture.log.set_start(&stream, Offset(i64::MAX));
     }
     assert_eq!(
-        fixture.log.counting_below(Position(u64::MAX)),
+        fixture.log.counting_below(Position(u64::MAX)).unwrap(),
         Counting::default()
     );
     fixture.log.remove_front(&front).unwrap();
@@ -153,7 +154,7 @@ fn a_reader_keeps_what_it_found_of_a_segment_that_goes() {
     sample(&mut fixture);
     let slow = fixture.log.stream(StreamId(SLOW));
     let until = fixture.log.durable().get();
-    let found = fixture.log.read(&slow, Offset(0), until, 1, true);
+    let found = fixture.log.read(&slow, Offset(0), until, 1, true).unwrap();
     carry_front(&mut fixture);
     drop(fixture);
     let mut first = vec![0; found[0].size as usize];
@@ -242,7 +243,8 @@ fn a_crash_at_any_step_neither_loses_nor_doubles() {
         }
         drop(fixture);
         let frozen = storage.take_frozen();
-        assert!(frozen.len() > 12, "{} steps", frozen.len());
+        // Twice an entry is written and synced, and a file renamed; what the threads of the segments do may come or not.
+        assert!(frozen.len() >= 8, "{} steps", frozen.len());
         let mut begins = BTreeMap::new();
         for step in &frozen {
             let cuts = (0..3).map(|seed| step.image.power_cut(seed));
@@ -281,6 +283,9 @@ enum Step {
     SetStart { stream: u32, keep: usize },
     CarryAndStop { size: u64 },
     RemoveFront,
+    Index,
+    IndexAll,
+    Spoil { seed: u64 },
     Stop,
     Kill,
     PowerCut { seed: u64 },
@@ -294,6 +299,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (stream, 0..8_usize).prop_map(|(stream, keep)| Step::SetStart { stream, keep }),
         2 => (0..4_000_u64).prop_map(|size| Step::CarryAndStop { size }),
         3 => Just(Step::RemoveFront),
+        4 => Just(Step::Index),
+        1 => Just(Step::IndexAll),
+        1 => any::<u64>().prop_map(|seed| Step::Spoil { seed }),
         1 => Just(Step::Stop),
         1 => Just(Step::Kill),
         1 => any::<u64>().prop_map(|seed| Step::PowerCut { seed }),
@@ -348,11 +356,20 @@ impl Model {
                     open.log.remove_front(&front).unwrap();
                 }
             }
+            Step::Index => drop(open.log.index_next().unwrap()),
+            Step::IndexAll => open.log.index_all().unwrap(),
+            Step::Spoil { seed } => {
+                *fixture = None;
+                spoil(storage, seed);
+            }
             Step::Stop => drop(open.sync.close().unwrap()),
             Step::Kill => {}
             Step::PowerCut { seed } => *storage = storage.crash(seed),
         }
-        if matches!(step, Step::Stop | Step::Kill | Step::PowerCut { .. }) {
+        if matches!(
+            step,
+            Step::Spoil { .. } | Step::Stop | Step::Kill | Step::PowerCut { .. }
+        ) {
             *fixture = None;
             *fixture = Some(self.reopen(storage));
         }
@@ -372,13 +389,17 @@ impl Model {
     fn check(&self, log: &Log) {
         for stream in 1..=3 {
             let expected = self.streams.get(&stream).cloned().unwrap_or_default();
-            assert_eq!(entries(log, stream), expected, "stream {stream}");
+            let found = entries(log, stream);
+            let offsets = |all: &Entries| all.iter().map(|(offset, _)| *offset).collect::<Vec<_>>();
+            assert_eq!(offsets(&found), offsets(&expected), "stream {stream}");
+            assert_eq!(found, expected, "stream {stream}");
             let bounds = log.stream(StreamId(stream)).bounds(log.durable().get());
             assert_eq!(bounds.end.0, self.next(stream));
             for (index, (base_offset, _)) in expected.iter().enumerate() {
                 let stream = log.stream(StreamId(stream));
                 let until = log.durable().get();
-                let found = log.read(&stream, Offset(*base_offset), until, u64::MAX, true);
+                let from = Offset(*base_offset);
+                let found = retry(log, |log| log.read(&stream, from, until, u64::MAX, true));
                 assert_eq!(found.len(), expected.len() - index);
             }
         }

@@ -1,10 +1,10 @@
 //! Random histories against a plain list: append, write, sync, read, stop, kill and power cut in any order, on both routes.
 
-use pagelog_commit_log::{NewEntry, Offset, Position, Producer, Route, StreamId};
+use pagelog_commit_log::{IndexWork, NewEntry, Offset, Position, Producer, Route, StreamId};
 use pagelog_testing::MemoryStorage;
 use proptest::prelude::*;
 
-use crate::fixture::{Fixture, Found, ROUTES, payload};
+use crate::fixture::{Fixture, Found, ROUTES, payload, retry, spoil};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -16,6 +16,14 @@ enum Step {
     },
     Write,
     Sync,
+    /// Work on the index, as long as there is some.
+    Index,
+    /// An index of all that is durable.
+    IndexAll,
+    /// Before the next opening some indexes vanish, or change in one byte.
+    Spoil {
+        seed: u64,
+    },
     Read {
         stream: u32,
         from: u32,
@@ -41,6 +49,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         }),
         3 => Just(Step::Write),
         3 => Just(Step::Sync),
+        3 => Just(Step::Index),
+        1 => Just(Step::IndexAll),
+        1 => any::<u64>().prop_map(|seed| Step::Spoil { seed }),
         3 => (stream.clone(), 0..40_u32, 0..3_000_u64)
             .prop_map(|(stream, from, size_max)| Step::Read { stream, from, size_max }),
         2 => (stream, 0..50_i64).prop_map(|(stream, time_ms)| Step::FindTime { stream, time_ms }),
@@ -64,6 +75,7 @@ struct Machine {
     route: Route,
     fixture: Option<Fixture>,
     model: Vec<Known>,
+    spoil: Option<u64>,
 }
 
 impl Machine {
@@ -75,6 +87,7 @@ impl Machine {
             route: ROUTES[0],
             fixture,
             model: Vec::new(),
+            spoil: None,
         }
     }
 
@@ -94,6 +107,9 @@ impl Machine {
             } => self.append(stream, number, count, time_ms),
             Step::Write => drop(self.fixture().sync.write().unwrap()),
             Step::Sync => self.fixture().flush(),
+            Step::Index => self.index(),
+            Step::IndexAll => self.fixture().log.index_all().unwrap(),
+            Step::Spoil { seed } => self.spoil = Some(seed),
             Step::Read {
                 stream,
                 from,
@@ -155,13 +171,15 @@ impl Machine {
         let log = self.fixture().log.clone();
         let until = log.durable().get();
         for first_whole in [false, true] {
-            let found = log.read(
-                &log.stream(StreamId(stream)),
-                Offset(from),
-                until,
-                size_max,
-                first_whole,
-            );
+            let found = retry(&log, |log| {
+                log.read(
+                    &log.stream(StreamId(stream)),
+                    Offset(from),
+                    until,
+                    size_max,
+                    first_whole,
+                )
+            });
             let mut left = size_max;
             let mut first = first_whole;
             let holds = |known: &&Known| known.found.base_offset + i64::from(known.count) > from;
@@ -194,7 +212,9 @@ impl Machine {
     fn find_time(&mut self, stream: u32, time_ms: i64) {
         let log = self.fixture().log.clone();
         let until = log.durable().get();
-        let found = log.first_at_or_after(&log.stream(StreamId(stream)), time_ms, until);
+        let found = retry(&log, |log| {
+            log.first_at_or_after(&log.stream(StreamId(stream)), time_ms, until)
+        });
         let expected = self
             .visible(stream, until)
             .find(|known| known.time_ms >= time_ms);
@@ -243,7 +263,15 @@ impl Machine {
     fn reopen(&mut self, storage: MemoryStorage) {
         self.fixture = None;
         self.storage = storage;
+        if let Some(seed) = self.spoil.take() {
+            spoil(&self.storage, seed);
+        }
         self.fixture = Some(Fixture::new(&self.storage, self.route));
+    }
+
+    fn index(&mut self) {
+        let log = self.fixture().log.clone();
+        while log.index_next().unwrap() != IndexWork::Nothing {}
     }
 
     /// The log holds the first `count` entries of the model and no others, and so does the model from now on.

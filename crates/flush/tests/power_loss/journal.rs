@@ -154,7 +154,8 @@ fn read_all(running: &Running) -> Vec<Record> {
     let mut found = Vec::new();
     for id in (1..=STREAMS).map(StreamId) {
         let stream = log.stream(id);
-        for entry in log.read(&stream, Offset(0), log.durable().get(), u64::MAX, true) {
+        let entries = log.read(&stream, Offset(0), log.durable().get(), u64::MAX, true);
+        for entry in entries.expect("the index is whole") {
             let mut payload = vec![0; entry.size as usize];
             let copied = entry
                 .file

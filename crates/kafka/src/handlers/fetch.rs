@@ -198,6 +198,10 @@ impl Plan {
             .map_err(|error| match error {
                 ReadError::Deleted => plain(self.unknown_topic()),
                 ReadError::OutOfRange { start, .. } => (ErrorCode::OFFSET_OUT_OF_RANGE, start.0),
+                ReadError::LookUp(error) => {
+                    tracing::error!("{error}");
+                    plain(ErrorCode::KAFKA_STORAGE_ERROR)
+                }
             })?;
         let answer = FetchAnswerPartition {
             high_watermark: records.high_watermark.0,

@@ -173,5 +173,10 @@ fn read_code(error: ReadError) -> ErrorCode {
     match error {
         ReadError::Deleted => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         ReadError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+        // A client that asks again finds it, as soon as the index has been built again.
+        ReadError::LookUp(error) => {
+            tracing::error!("{error}");
+            ErrorCode::KAFKA_STORAGE_ERROR
+        }
     }
 }
