@@ -69,11 +69,13 @@ fn disk_use_follows_what_is_kept_and_old_offsets_are_out_of_range() {
     assert_eq!((error, records.len() > 20_000), (0, true));
     let (error, rare) = client.fetch("rare", 0);
     assert!(error == 0 && rare.ends_with(b"kept for ever\0"), "{rare:?}");
+    // Once this is acknowledged, where the streams start is in the log too.
+    assert_eq!(client.produce("busy", &[1; 4096]).unwrap(), 0);
     broker.stop(Signal::KILL);
 
     let broker = start(directory.path());
     let mut client = Client::connect(broker.address("kafka"));
-    assert_eq!(client.list_offset("busy", LATEST), 300);
+    assert_eq!(client.list_offset("busy", LATEST), 301);
     assert!(client.list_offset("busy", EARLIEST) >= earliest);
     assert_eq!(client.fetch("rare", 0), (0, rare));
     assert_eq!(client.list_offset("rare", LATEST), 1);

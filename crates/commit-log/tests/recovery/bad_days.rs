@@ -169,7 +169,10 @@ fn a_file_cut_short_under_the_mapping_ends_the_log_and_not_the_process() {
     );
     let stream = fixture.log.stream(StreamId(first.stream));
     let until = fixture.log.durable().get();
-    let found = fixture.log.read(&stream, Offset(0), until, 1, true);
+    let found = fixture
+        .log
+        .read(&stream, Offset(0), until, 1, true)
+        .unwrap();
     let mut payload = vec![0; found[0].size as usize];
     let copied = found[0]
         .file
@@ -187,7 +190,10 @@ fn a_file_cut_short_under_a_reader_is_an_error_for_that_reader() {
     storage.truncate(FIRST_SEGMENT, 0);
     let stream = fixture.log.stream(StreamId(1));
     let until = fixture.log.durable().get();
-    let found = fixture.log.read(&stream, Offset(0), until, u64::MAX, true);
+    let found = fixture
+        .log
+        .read(&stream, Offset(0), until, u64::MAX, true)
+        .unwrap();
     let (lost, kept) = (&found[0], &found[found.len() - 1]);
     let mut bytes = vec![0; lost.size as usize];
     assert!(
