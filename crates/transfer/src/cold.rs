@@ -13,6 +13,7 @@ use std::sync::Arc;
 use pagelog_os::file::{self, FileAdvice};
 use pagelog_os::{Advice, MappedFile, page_size};
 
+use crate::recent::{self, CHUNK_SIZE};
 use crate::region::Region;
 use crate::rope::Piece;
 use crate::sender::SendError;
@@ -22,12 +23,6 @@ pub const FETCH_SIZE_MAX: u64 = 2 * 1024 * 1024;
 
 /// What the kernel is asked to start reading at a time: more than the device's `read_ahead_kb`, 128 by default, it does not take.
 const STEP_SIZE: u64 = 128 * 1024;
-
-/// Pages asked about at once at least: short runs that interleave lie near each other.
-const WINDOW_PAGES_MIN: usize = 64;
-
-/// And at most.
-const WINDOW_PAGES_MAX: usize = 1024;
 
 /// A range of a file that a sender would have to wait for.
 #[derive(Clone)]
@@ -74,6 +69,9 @@ impl Cold {
     /// What the kernel says; the pages age as any others then.
     pub fn let_go(&self) -> io::Result<()> {
         let range = self.range.start as usize..self.range.end as usize;
+        for chunk in range.start / CHUNK_SIZE..range.end.div_ceil(CHUNK_SIZE) {
+            recent::forget(&self.file, chunk);
+        }
         // Pages that a gathered send has mapped would stay.
         self.file.mapping().advise(range, Advice::DontNeed)?;
         file::advise(self.file.file(), self.range.clone(), FileAdvice::DontNeed)
@@ -86,11 +84,10 @@ impl fmt::Debug for Cold {
     }
 }
 
-/// The pages that were last asked about; for one step of a sender, since the answer is old at once.
+/// The chunk that was last asked about; for one step of a sender, since the answer is old at once.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    /// Empty: nothing was asked.
-    bytes: Range<usize>,
+    chunk: Option<usize>,
     pages: Vec<u8>,
 }
 
@@ -108,7 +105,7 @@ impl Window {
                 continue;
             };
             if !file.is_some_and(|file| Arc::ptr_eq(file, region.file())) {
-                self.bytes = 0..0;
+                self.chunk = None;
                 file = Some(region.file());
             }
             let size = region.size().min(limit - warm);
@@ -127,29 +124,46 @@ impl Window {
         if !region.is_mapped() {
             return size;
         }
+        let file = region.file();
         let range = region.at() as usize..(region.at() + size) as usize;
-        let mut at = range.start / page_size() * page_size();
+        let now = recent::now();
+        let mut at = range.start;
         while at < range.end {
-            if !self.bytes.contains(&at) && self.ask(region.file(), at, range.end).is_err() {
-                return size;
+            let chunk = at / CHUNK_SIZE;
+            let end = (chunk + 1) * CHUNK_SIZE;
+            if !recent::holds(file, chunk, now) {
+                if self.chunk != Some(chunk) && self.ask(file, chunk, now).is_err() {
+                    return size;
+                }
+                if let Some(cold) = self.first_absent(at..end.min(range.end), chunk) {
+                    return cold.saturating_sub(range.start) as u64;
+                }
             }
-            if self.pages[(at - self.bytes.start) / page_size()] & 1 == 0 {
-                return at.saturating_sub(range.start) as u64;
-            }
-            at += page_size();
+            at = end;
         }
         size
     }
 
-    fn ask(&mut self, file: &MappedFile, at: usize, until: usize) -> io::Result<()> {
-        let pages = (until - at)
-            .div_ceil(page_size())
-            .clamp(WINDOW_PAGES_MIN, WINDOW_PAGES_MAX);
-        let end = file.mapping().size().min(at + pages * page_size());
-        self.bytes = 0..0;
-        file.mapping().residency(at..end, &mut self.pages)?;
-        self.bytes = at..end;
+    /// Looks at a whole chunk, or what the file has of it.
+    fn ask(&mut self, file: &MappedFile, chunk: usize, now: u64) -> io::Result<()> {
+        let range = chunk * CHUNK_SIZE..file.mapping().size().min((chunk + 1) * CHUNK_SIZE);
+        self.chunk = None;
+        file.mapping().residency(range, &mut self.pages)?;
+        self.chunk = Some(chunk);
+        if self.pages.iter().all(|page| page & 1 == 1) {
+            recent::note(file, chunk, now);
+        }
         Ok(())
+    }
+
+    /// Where the first page begins, of those that `bytes` touch, that was not in memory when `chunk` was looked at.
+    fn first_absent(&self, bytes: Range<usize>, chunk: usize) -> Option<usize> {
+        let start = chunk * CHUNK_SIZE;
+        let first = (bytes.start - start) / page_size();
+        let last = (bytes.end - start).div_ceil(page_size());
+        let pages = self.pages.get(first..last)?;
+        let absent = pages.iter().position(|page| page & 1 == 0)?;
+        Some(start + (first + absent) * page_size())
     }
 }
 

@@ -62,6 +62,7 @@ mod counters;
 mod kind;
 mod path;
 mod paths;
+mod recent;
 mod region;
 mod rope;
 mod sender;
