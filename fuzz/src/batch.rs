@@ -132,7 +132,7 @@ fn check_stored(batch: &[u8], valid: &ValidBatch) {
     let again = again.expect("what was valid and corrected is valid");
     assert_eq!((again.corrected, again.header), (None, valid.header));
     let greatest = max_timestamp_record(&stored).expect("a valid batch can be searched");
-    let first = find_first_at_or_after(&stored, valid.max_timestamp);
+    let first = find_first_at_or_after(&stored, 0, valid.max_timestamp);
     assert_eq!(first.expect("a valid batch can be searched"), greatest);
     assert_eq!(
         greatest.map(|found| found.timestamp),

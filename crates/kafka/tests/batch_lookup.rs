@@ -31,7 +31,7 @@ fn stored(codec: Codec) -> Vec<u8> {
 fn the_first_record_at_or_after_a_time() {
     for codec in Codec::ALL {
         let records = stored(codec);
-        let find = |timestamp| find_first_at_or_after(&records, timestamp).unwrap();
+        let find = |timestamp| find_first_at_or_after(&records, 0, timestamp).unwrap();
         assert_eq!(
             find(0),
             Some(FoundRecord {
@@ -93,7 +93,7 @@ fn a_damaged_batch_is_an_error_only_where_it_is_opened() {
     let mut records = stored(Codec::None);
     let second = batch(Codec::None, 10, &[100, 90, 120]).len();
     records[second + 16] = 0;
-    assert!(find_first_at_or_after(&records, 100).is_ok());
-    assert!(find_first_at_or_after(&records, 121).is_err());
+    assert!(find_first_at_or_after(&records, 0, 100).is_ok());
+    assert!(find_first_at_or_after(&records, 0, 121).is_err());
     assert!(max_timestamp_record(&records).is_err());
 }

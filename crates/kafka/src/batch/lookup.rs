@@ -28,12 +28,13 @@ impl FoundRecord {
     }
 }
 
-/// The first record in `records`, one or more whole batches, whose time is `timestamp` or later.
+/// The first record in `records`, one or more whole batches, whose offset is `from` or above and whose time is `timestamp` or later.
 ///
 /// # Errors
 /// When a batch that has to be opened cannot be read.
 pub fn find_first_at_or_after(
     records: &[u8],
+    from: i64,
     timestamp: i64,
 ) -> Result<Option<FoundRecord>, BatchError> {
     for batch in batches(records) {
@@ -44,10 +45,11 @@ pub fn find_first_at_or_after(
         let mut found = None;
         let mut decompressed_left = DECOMPRESSED_SIZE_MAX;
         walk(&header, batch, &mut decompressed_left, |record| {
-            if record.timestamp < timestamp {
+            let candidate = FoundRecord::new(&header, &record);
+            if record.timestamp < timestamp || candidate.offset < from {
                 return Ok(ControlFlow::Continue(()));
             }
-            found = Some(FoundRecord::new(&header, &record));
+            found = Some(candidate);
             Ok(ControlFlow::Break(()))
         })?;
         if found.is_some() {

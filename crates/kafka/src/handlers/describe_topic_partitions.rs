@@ -99,6 +99,9 @@ impl Page<'_> {
             leader_epoch: self.call.broker.leader_epoch(),
             replica_nodes: vec![NODE_ID],
             isr_nodes: vec![NODE_ID],
+            // The tools of Kafka 4.3 do not take null here, though the protocol has it.
+            eligible_leader_replicas: Some(Vec::new()),
+            last_known_elr: Some(Vec::new()),
             ..Default::default()
         }
     }

@@ -5,11 +5,13 @@
 use std::collections::HashSet;
 
 use pagelog_store::answer::Answer;
-use pagelog_store::{FoundBatch, Offset, Partition, ReadError};
+use pagelog_store::{FoundBatch, Offset, Partition, ReadError, ReadLimits};
 use pagelog_transfer::Rope;
 
 use super::connection::{Call, Refusal};
-use crate::batch::{BatchError, FoundRecord, find_first_at_or_after, max_timestamp_record};
+use crate::batch::{
+    BatchError, BatchHeader, FoundRecord, batches, find_first_at_or_after, max_timestamp_record,
+};
 use crate::codec::ErrorCode;
 use crate::codec::list_offsets::{
     EARLIEST, EARLIEST_LOCAL, LATEST, LATEST_TIERED, ListOffsetsPartition,
@@ -108,9 +110,7 @@ fn look_up(call: &Call, topic: &str, asked: &ListOffsetsPartition) -> Result<Fou
         }
         time if time >= 0 => {
             let batch = partition.find_time(time).map_err(read_code)?;
-            within(partition, batch, |records| {
-                find_first_at_or_after(records, time)
-            })
+            at_time(partition, batch, time)
         }
         _ => Err(ErrorCode::UNSUPPORTED_VERSION),
     }
@@ -137,6 +137,54 @@ fn leader_epoch(partition: &Partition, offset: Offset) -> i32 {
     epoch.map_or(-1, |epoch| i32::try_from(epoch.0).unwrap_or(i32::MAX))
 }
 
+/// How much is read at a time when the record is not in the batch that the index names.
+const STEP_SIZE: u64 = 1 << 20;
+
+/// The first record of this time or later that has not been deleted. It may be in a later batch, if the front of this one is deleted.
+fn at_time(
+    partition: &Partition,
+    batch: Option<FoundBatch>,
+    time: i64,
+) -> Result<Found, ErrorCode> {
+    let start = partition.start_offset();
+    let next = batch.as_ref().map(|batch| batch.base_offset.max(start));
+    let found = within(partition, batch, |records| {
+        find_first_at_or_after(records, start.0, time)
+    })?;
+    match next {
+        Some(next) if found.offset < 0 => behind(partition, next, time),
+        _ => Ok(found),
+    }
+}
+
+/// Looks batch by batch from the one that holds `from`.
+fn behind(partition: &Partition, mut from: Offset, time: i64) -> Result<Found, ErrorCode> {
+    let limits = ReadLimits {
+        size_max: STEP_SIZE,
+        first_whole: true,
+    };
+    loop {
+        let read = partition.read(from, limits).map_err(read_code)?;
+        let records = read_all(&read.rope, from)?;
+        let found = find_first_at_or_after(&records, from.0, time);
+        if let Some(record) = found.map_err(|error| unreadable(from, &error))? {
+            return Ok(found_record(partition, record));
+        }
+        let last = batches(&records).filter_map(Result::ok).last();
+        match last {
+            Some((last, _)) if !read.reaches_end => from = behind_batch(&last),
+            _ => return Ok(nothing()),
+        }
+    }
+}
+
+fn behind_batch(last: &BatchHeader) -> Offset {
+    let offset = last
+        .base_offset
+        .saturating_add(i64::from(last.last_offset_delta));
+    Offset(offset.saturating_add(1))
+}
+
 /// The record that `find` finds in a batch, which is read for it.
 fn within(
     partition: &Partition,
@@ -148,25 +196,26 @@ fn within(
     };
     let mut rope = Rope::new();
     rope.push_region(batch.region);
-    let records = rope.read_all().map_err(|error| {
-        tracing::error!(
-            "a batch at offset {} cannot be read: {error}",
-            batch.base_offset
-        );
-        ErrorCode::KAFKA_STORAGE_ERROR
-    })?;
-    let record = find(&records).map_err(|error| {
-        tracing::error!(
-            "the batch at offset {} cannot be opened: {error}",
-            batch.base_offset
-        );
-        ErrorCode::KAFKA_STORAGE_ERROR
-    })?;
-    Ok(record.map_or_else(nothing, |record| Found {
+    let records = read_all(&rope, batch.base_offset)?;
+    let record = find(&records).map_err(|error| unreadable(batch.base_offset, &error))?;
+    Ok(record.map_or_else(nothing, |record| found_record(partition, record)))
+}
+
+fn found_record(partition: &Partition, record: FoundRecord) -> Found {
+    Found {
         offset: record.offset,
         timestamp: record.timestamp,
         leader_epoch: leader_epoch(partition, Offset(record.offset)),
-    }))
+    }
+}
+
+fn read_all(rope: &Rope, at: Offset) -> Result<Vec<u8>, ErrorCode> {
+    rope.read_all().map_err(|error| unreadable(at, &error))
+}
+
+fn unreadable(at: Offset, error: &dyn std::fmt::Display) -> ErrorCode {
+    tracing::error!("the batch at offset {at} cannot be read: {error}");
+    ErrorCode::KAFKA_STORAGE_ERROR
 }
 
 fn read_code(error: ReadError) -> ErrorCode {

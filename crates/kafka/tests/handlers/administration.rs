@@ -35,6 +35,9 @@ use pagelog_kafka::codec::describe_topic_partitions::{
 use pagelog_kafka::codec::elect_leaders::{
     ElectLeadersRequest, ElectLeadersResponse, ElectLeadersTopic,
 };
+use pagelog_kafka::codec::list_offsets::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
+};
 use pagelog_kafka::codec::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
 };
@@ -154,7 +157,13 @@ fn partitions_are_described_a_page_at_a_time() {
             assert_eq!(topic.error, ErrorCode::NONE);
             let name = topic.name.clone().expect("a name");
             assert!(name == "a" || topic.topic_id == id);
-            pages.push((name, topic.partitions.iter().map(|one| one.index).collect()));
+            let partitions = topic.partitions.iter();
+            assert!(
+                partitions
+                    .clone()
+                    .all(|one| one.eligible_leader_replicas == Some(vec![]))
+            );
+            pages.push((name, partitions.map(|one| one.index).collect()));
         }
         request.cursor = page.next_cursor;
         if request.cursor.is_none() {
@@ -376,6 +385,48 @@ fn the_front_of_a_partition_is_deleted_and_stays_so() {
     let partition = topics.by_name("a").expect("kept").partitions()[0].clone();
     assert_eq!(partition.start_offset().0, 10);
     drop((topics, partition));
+    running.stop();
+}
+
+#[test]
+fn a_time_finds_no_record_that_was_deleted() {
+    let running = Home::new().start();
+    let mut client = running.client();
+    client.topic("a");
+    // The records of each have the times 1000, 1001, 1002.
+    client.produce("a", &batch(&[b"x", b"y", b"z"]));
+    client.produce("a", &batch(&[b"x", b"y", b"z"]));
+    let mut at_or_after = |start, time| {
+        let delete = DeleteRecordsRequest {
+            topics: vec![DeleteRecordsTopic {
+                name: "a".to_owned(),
+                partitions: vec![DeleteRecordsPartition {
+                    index: 0,
+                    offset: start,
+                }],
+            }],
+            timeout_ms: 30_000,
+        };
+        let deleted: DeleteRecordsResponse = client.ask(2, &delete);
+        assert_eq!(deleted.topics[0].partitions[0].low_watermark, start);
+        let request = ListOffsetsRequest {
+            topics: vec![ListOffsetsTopic {
+                name: "a",
+                partitions: vec![ListOffsetsPartition {
+                    index: 0,
+                    timestamp: time,
+                    ..Default::default()
+                }],
+            }],
+            ..Default::default()
+        };
+        let found: ListOffsetsResponse = client.ask(5, &request);
+        found.topics[0].partitions[0].offset
+    };
+    assert_eq!(at_or_after(1, 0), 1);
+    assert_eq!(at_or_after(1, 1002), 2);
+    assert_eq!(at_or_after(4, 1000), 4);
+    assert_eq!(at_or_after(4, 1003), -1);
     running.stop();
 }
 
