@@ -5,7 +5,8 @@ import sys
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from agent import PATIENCE, record, records, serve
 
@@ -119,6 +120,29 @@ class Commands:
     async def delete(self, command):
         answer = await self.with_admin(lambda admin: admin.delete_topics([command["topic"]]))
         refuse(answer.topic_error_codes)
+
+    async def grow(self, command):
+        more = {command["topic"]: NewPartitions(command["partitions"])}
+        answer = await self.with_admin(lambda admin: admin.create_partitions(more))
+        refuse(answer.topic_errors)
+
+    async def configure(self, command):
+        resource = ConfigResource(ConfigResourceType.TOPIC, command["topic"], configs=command["configs"])
+        answers = await self.with_admin(lambda admin: admin.alter_configs([resource]))
+        for answer in answers:
+            refuse((name, code) for code, _, _, name in answer.resources)
+
+    async def configured(self, command):
+        resource = ConfigResource(ConfigResourceType.TOPIC, command["topic"])
+        answers = await self.with_admin(lambda admin: admin.describe_configs([resource]))
+        entries = answers[0].resources[0][4]
+        return {"configs": {entry[0]: entry[1] for entry in entries}}
+
+    async def shorten(self, command):
+        partition = TopicPartition(command["topic"], command["partition"])
+        upto = {partition: RecordsToDelete(before_offset=command["offset"])}
+        found = await self.with_admin(lambda admin: admin.delete_records(upto))
+        return {"beginning": found[partition]}
 
     async def topics(self, _):
         described = await self.with_admin(lambda admin: admin.describe_topics())

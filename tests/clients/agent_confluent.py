@@ -5,7 +5,8 @@ import time
 
 import confluent_kafka
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic)
 
 from agent import PATIENCE, record, records, serve
 
@@ -108,6 +109,27 @@ class Agent:
 
     def delete(self, command):
         self.admin.delete_topics([command["topic"]])[command["topic"]].result(PATIENCE)
+
+    def grow(self, command):
+        more = NewPartitions(command["topic"], command["partitions"])
+        self.admin.create_partitions([more])[command["topic"]].result(PATIENCE)
+
+    def configure(self, command):
+        changes = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in command["configs"].items()]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, command["topic"], incremental_configs=changes)
+        self.admin.incremental_alter_configs([resource])[resource].result(PATIENCE)
+
+    def configured(self, command):
+        resource = ConfigResource(ConfigResource.Type.TOPIC, command["topic"])
+        described = self.admin.describe_configs([resource])[resource].result(PATIENCE)
+        return {"configs": {name: entry.value for name, entry in described.items()}}
+
+    def shorten(self, command):
+        partition = TopicPartition(command["topic"], command["partition"], command["offset"])
+        found = self.admin.delete_records([partition])[partition].result(PATIENCE)
+        return {"beginning": found.low_watermark}
 
     def topics(self, _):
         topics = self.admin.list_topics(timeout=PATIENCE).topics

@@ -5,7 +5,7 @@ import time
 
 import kafka
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 
 from agent import PATIENCE, record, records, serve
 
@@ -107,6 +107,28 @@ class Agent:
 
     def delete(self, command):
         self.with_admin(lambda admin: admin.delete_topics([command["topic"]]))
+
+    def grow(self, command):
+        self.with_admin(lambda admin: admin.create_partitions({command["topic"]: command["partitions"]}))
+
+    def configure(self, command):
+        resource = ConfigResource(ConfigResourceType.TOPIC, command["topic"], command["configs"])
+        outcome = self.with_admin(lambda admin: admin.alter_configs([resource]))
+        # kafka-python's administrator hands errors back as texts.
+        error = outcome["topic"][command["topic"]]
+        if error and "Error 0" not in error and error != "OK":
+            raise RuntimeError(error)
+
+    def configured(self, command):
+        resource = ConfigResource(ConfigResourceType.TOPIC, command["topic"])
+        described = self.with_admin(lambda admin: admin.describe_configs([resource], config_filter="all"))
+        (of_topic,) = next(iter(described.values())).values()
+        return {"configs": {name: entry["value"] for name, entry in of_topic.items()}}
+
+    def shorten(self, command):
+        partition = TopicPartition(command["topic"], command["partition"])
+        found = self.with_admin(lambda admin: admin.delete_records({partition: command["offset"]}))
+        return {"beginning": found[partition]["low_watermark"]}
 
     def topics(self, _):
         described = self.with_admin(lambda admin: admin.describe_topics())

@@ -2,7 +2,7 @@
 'use strict';
 
 const readline = require('node:readline');
-const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = require('kafkajs');
+const { Kafka, CompressionTypes, CompressionCodecs, ConfigResourceTypes, logLevel } = require('kafkajs');
 const snappy = require('kafkajs-snappy');
 const lz4 = require('lz4-napi');
 const { ZstdCodec } = require('zstd-codec');
@@ -90,6 +90,32 @@ const commands = {
   }),
 
   delete: async (command) => withAdmin((admin) => admin.deleteTopics({ topics: [command.topic] })),
+
+  grow: async (command) => withAdmin((admin) => admin.createPartitions({
+    topicPartitions: [{ topic: command.topic, count: command.partitions }],
+  })),
+
+  configure: async (command) => withAdmin(async (admin) => {
+    const configEntries = Object.entries(command.configs).map(([name, value]) => ({ name, value }));
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: command.topic, configEntries }];
+    await admin.alterConfigs({ validateOnly: false, resources });
+  }),
+
+  configured: async (command) => withAdmin(async (admin) => {
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: command.topic }];
+    const described = await admin.describeConfigs({ includeSynonyms: false, resources });
+    const entries = described.resources[0].configEntries;
+    return { configs: Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue])) };
+  }),
+
+  shorten: async (command) => withAdmin(async (admin) => {
+    const partitions = [{ partition: command.partition, offset: String(command.offset) }];
+    // kafkajs finds the leader only of topics that this administrator has asked for.
+    await admin.fetchTopicOffsets(command.topic);
+    await admin.deleteTopicRecords({ topic: command.topic, partitions });
+    // kafkajs does not hand the new beginning back.
+    return { beginning: command.offset };
+  }),
 
   topics: async () => withAdmin(async (admin) => {
     const { topics } = await admin.fetchTopicMetadata();

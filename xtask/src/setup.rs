@@ -24,6 +24,8 @@ pub(crate) struct Tools {
     pub(crate) node: Option<NodeClients>,
     /// kcat, the command line client over librdkafka.
     pub(crate) kcat: Option<PathBuf>,
+    /// Java, with the tools of Apache Kafka.
+    pub(crate) java: Option<JavaClients>,
     /// strace, for the tests that count system calls.
     pub(crate) strace: Option<PathBuf>,
     /// What could not be had, and why.
@@ -37,6 +39,17 @@ pub(crate) struct NodeClients {
     pub(crate) node: PathBuf,
     /// The value for `NODE_PATH`.
     pub(crate) modules: PathBuf,
+}
+
+/// A Java runtime, and the directories with the jars of two releases of Apache Kafka.
+#[derive(Debug)]
+pub(crate) struct JavaClients {
+    /// The `java` program.
+    pub(crate) java: PathBuf,
+    /// Kafka 3.9.
+    pub(crate) kafka_3_9: PathBuf,
+    /// Kafka 4.3.
+    pub(crate) kafka_4_3: PathBuf,
 }
 
 /// A tool that could not be had.
@@ -81,6 +94,7 @@ pub(crate) fn prepare() -> Result<Tools> {
     let mut tools = Tools::default();
     tools.python = tools.keep("python3 with venv", python(&directory.join("python")));
     tools.node = tools.keep("node with npm", node(&directory.join("node")));
+    tools.java = tools.keep("java with maven", java(&directory.join("java")));
     tools.kcat = tools.keep("kcat", distribution_tool("kcat"));
     tools.strace = tools.keep("strace", distribution_tool("strace"));
     Ok(tools)
@@ -147,6 +161,29 @@ fn node(directory: &Path) -> Result<NodeClients> {
     Ok(NodeClients {
         node,
         modules: directory.join("node_modules"),
+    })
+}
+
+/// Two releases of Kafka's tools, with all that they need, by Maven.
+fn java(directory: &Path) -> Result<JavaClients> {
+    let java = command::which("java").context("java is not on the path")?;
+    let release = |name: &str| {
+        let directory = directory.join(name);
+        let project = agents().join(format!("kafka-{name}.pom.xml"));
+        install_once(&directory, &project, || {
+            let maven = command::which("mvn").context("mvn is not on the path")?;
+            std::fs::create_dir_all(&directory)?;
+            let mut copy = Command::new(maven);
+            copy.args(["-q", "-B", "-f"]).arg(&project);
+            copy.arg("org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies");
+            run_command(copy.arg(format!("-DoutputDirectory={}", directory.display())))
+        })?;
+        anyhow::Ok(directory)
+    };
+    Ok(JavaClients {
+        java,
+        kafka_3_9: release("3.9")?,
+        kafka_4_3: release("4.3")?,
     })
 }
 

@@ -236,6 +236,30 @@ impl Client for Agent {
         Ok(())
     }
 
+    fn grow(&mut self, topic: &str, partitions: usize) -> Result<()> {
+        self.ask(&json!({ "do": "grow", "topic": topic, "partitions": partitions }))?;
+        Ok(())
+    }
+
+    fn configure(&mut self, topic: &str, configs: &[(&str, &str)]) -> Result<()> {
+        let configs: BTreeMap<&str, &str> = configs.iter().copied().collect();
+        self.ask(&json!({ "do": "configure", "topic": topic, "configs": configs }))?;
+        Ok(())
+    }
+
+    fn configured(&mut self, topic: &str) -> Result<BTreeMap<String, Option<String>>> {
+        let mut answer = self.ask(&json!({ "do": "configured", "topic": topic }))?;
+        serde_json::from_value(answer["configs"].take()).context("configs have another form")
+    }
+
+    fn shorten(&mut self, from: &Partition, offset: i64) -> Result<i64> {
+        let (topic, index) = (&from.topic, from.index);
+        let command =
+            json!({ "do": "shorten", "topic": topic, "partition": index, "offset": offset });
+        let answer = self.ask(&command)?;
+        answer["beginning"].as_i64().context("no beginning")
+    }
+
     fn topics(&mut self) -> Result<BTreeMap<String, usize>> {
         let mut answer = self.ask(&json!({ "do": "topics" }))?;
         serde_json::from_value(answer["topics"].take()).context("topics have another form")

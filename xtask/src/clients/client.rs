@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::record::{Received, Record};
@@ -188,6 +188,26 @@ pub(crate) trait Client {
 
     /// Deletes a topic.
     fn delete(&mut self, topic: &str) -> Result<()>;
+
+    /// Gives a topic more partitions, so that it has so many.
+    fn grow(&mut self, _topic: &str, _partitions: usize) -> Result<()> {
+        bail!("{} does not administer", self.name())
+    }
+
+    /// Sets configurations of a topic.
+    fn configure(&mut self, _topic: &str, _configs: &[(&str, &str)]) -> Result<()> {
+        bail!("{} does not administer", self.name())
+    }
+
+    /// Every configuration of a topic.
+    fn configured(&mut self, _topic: &str) -> Result<BTreeMap<String, Option<String>>> {
+        bail!("{} does not administer", self.name())
+    }
+
+    /// Deletes the records before `offset`; the first offset that is left.
+    fn shorten(&mut self, _from: &Partition, _offset: i64) -> Result<i64> {
+        bail!("{} does not administer", self.name())
+    }
 
     /// The number of partitions of each topic.
     fn topics(&mut self) -> Result<BTreeMap<String, usize>>;

@@ -8,6 +8,7 @@
 mod agent;
 mod client;
 mod compare;
+mod java;
 mod kcat;
 mod matrix;
 mod record;
@@ -101,6 +102,9 @@ fn run_variant(tools: &Tools, variant: &Variant, setup: &Setup, report: &mut Rep
     let mut clients = start_clients(tools, broker.address())?;
     let mut matrix = Matrix::new("test", broker.address())?;
     run_matrix(&mut matrix, &mut clients, variant, report)?;
+    if let (true, Some(tools)) = (variant.everything, &tools.java) {
+        java::run(tools, broker.address(), "test", report);
+    }
     println!("-- stop with SIGTERM, start again");
     report.case("the broker stops cleanly", || broker.stop().map(drop));
     let broker = setup.start()?;
@@ -136,6 +140,14 @@ fn run_against(tools: &Tools, bootstrap: &str) -> Result<()> {
     )?;
     let mut report = Report::new();
     run_matrix(&mut matrix, &mut clients, &VARIANTS[0], &mut report)?;
+    if let Some(java) = &tools.java {
+        java::run(
+            java,
+            bootstrap,
+            &format!("test-{:x}", random::Random::seed_from_clock()),
+            &mut report,
+        );
+    }
     report.finish("real clients")?;
     Ok(())
 }

@@ -60,6 +60,14 @@ impl Matrix {
                     &format!("{} deletes a topic and makes it anew", client.name()),
                     || recreate(client.as_mut(), &topic, &mut self.random),
                 );
+                let topic = self.topic(&format!("changed-{}", client.name()));
+                report.case(
+                    &format!(
+                        "{} changes partitions, configurations and the beginning",
+                        client.name()
+                    ),
+                    || change(client.as_mut(), &topic, &mut self.random),
+                );
             }
         }
     }
@@ -92,6 +100,48 @@ fn recreate(client: &mut dyn Client, topic: &str, random: &mut Random) -> Result
         "the new topic is not empty: {offsets:?}"
     );
     Ok(())
+}
+
+/// More partitions, other configurations, a later beginning; and what cannot be is refused.
+fn change(client: &mut dyn Client, topic: &str, random: &mut Random) -> Result<()> {
+    create_settled(client, topic, 1)?;
+    let partition = Partition {
+        topic: topic.to_owned(),
+        index: 0,
+    };
+    let records: Vec<Record> = varied(0, random)
+        .into_iter()
+        .map(|record| client.sends(record))
+        .collect();
+    client.produce(&partition, Codec::None, Confirmation::All, &records)?;
+    client.grow(topic, 3)?;
+    ensure!(client.grow(topic, 2).is_err(), "a topic has shrunk");
+    wait_until("the topic has three partitions", || {
+        Ok(client.topics()?.get(topic) == Some(&3))
+    })?;
+    client.configure(
+        topic,
+        &[("retention.ms", "12345678"), ("segment.ms", "3600000")],
+    )?;
+    let configured = client.configured(topic)?;
+    for (name, value) in [
+        ("retention.ms", "12345678"),
+        ("segment.ms", "3600000"),
+        ("max.message.bytes", "1048588"),
+    ] {
+        let found = configured.get(name).cloned().flatten();
+        ensure!(
+            found.as_deref() == Some(value),
+            "{name} is {found:?}, not {value}"
+        );
+    }
+    let wrong = client.configure(topic, &[("retention.ms", "soon")]);
+    ensure!(wrong.is_err(), "a wrong value was taken");
+    let beginning = client.shorten(&partition, 2)?;
+    ensure!(beginning == 2, "the beginning is {beginning}, not 2");
+    wait_until("the partition begins later", || {
+        Ok(client.offsets(&partition, 0)?.beginning == 2)
+    })
 }
 
 /// Creates a topic and waits until its partitions can be asked: a broker may name a leader before it serves.
