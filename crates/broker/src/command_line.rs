@@ -40,7 +40,7 @@ fn long_help() -> String {
 #[derive(Debug, Parser)]
 #[command(name = "pagelog", version, after_help = EXAMPLES, after_long_help = long_help())]
 #[command(
-    override_usage = "pagelog [serve] [OPTIONS]\n       pagelog inspect|check|repair DIR [OPTIONS]",
+    override_usage = "pagelog [serve] [OPTIONS]\n       pagelog inspect|check|repair|doctor DIR [OPTIONS]",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
 )]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use pagelog_store::{
     Cleanup, DiskLimits, HousekeepingOptions, StoreOptions, TimestampType, TopicConfig,
 };
 
+use crate::doctor;
 use crate::listen::Listen;
 use crate::settings::Settings;
 use crate::settings::error::SettingsError;
@@ -158,6 +159,11 @@ fn net(settings: &Settings) -> ServerOptions {
         connections_max: in_usize(settings.number(&table::NET_CONNECTIONS_MAX)),
         frame_size_max: in_usize(settings.number(&table::NET_FRAME_BYTES_MAX)),
         in_flight_bytes_max: settings.number(&table::NET_IN_FLIGHT_BYTES_MAX),
+        choices: doctor::choices(
+            // `auto` is no path.
+            settings.text(&table::TRANSFER_PATH).parse().ok(),
+            Path::new(settings.text(&table::DATA_DIR)),
+        ),
         ..defaults
     }
 }

@@ -3,6 +3,7 @@
 mod command_line;
 mod configuration;
 mod data;
+mod doctor;
 mod exit;
 mod limits;
 mod listen;

@@ -13,6 +13,7 @@ use pagelog_kafka::{Advertised, Kafka};
 use pagelog_net::{Accepted, Marks, Open, Server, ServerOptions};
 use pagelog_store::answer::Handler;
 use pagelog_store::{Housekeeping, Indexer, Store};
+use pagelog_transfer::{Counters, Path};
 
 use crate::configuration::Configuration;
 use crate::data;
@@ -140,6 +141,31 @@ fn announce(ready: &str) {
     }
 }
 
+/// What went which way, and why: a line for each path that was taken.
+fn describe_transfer(counters: &Counters) {
+    for path in Path::ALL {
+        let count = counters[path];
+        if count.bytes > 0 {
+            let why = (
+                count.forced,
+                count.measured,
+                count.by_default,
+                count.taken_over,
+            );
+            let (forced, measured, by_default, taken_over) = why;
+            tracing::info!(
+                bytes = count.bytes,
+                calls = count.calls,
+                forced,
+                measured,
+                by_default,
+                taken_over,
+                "sent by {path}"
+            );
+        }
+    }
+}
+
 /// Stops from the top down: sockets, then the log.
 fn stop(
     event: &Event,
@@ -159,6 +185,7 @@ fn stop(
             );
         }
     }
+    describe_transfer(&server.counters().transfer);
     server.stop(DRAIN);
     housekeeping.stop();
     let report = flush.stop().map_err(|failure| data::failed(&failure))?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pagelog_store::answer::{Answer, Context, Handler};
 use pagelog_transfer::{Cold, Progress, Rope, SendError, Sender};
 use rustix::io::{self, Errno};
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, recv, sockopt};
 
 use crate::answers::{Answers, Polled, Slot};
 use crate::contain::contain;
@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     peer_ended: bool,
     /// Nothing can be sent any more.
     hung_up: bool,
+    /// Epoll speaks of an error.
+    errored: bool,
     /// A worker has the newest frame.
     at_work: bool,
     /// It would read if there were room in the budget, and is in the reactor's list of those.
@@ -104,6 +106,7 @@ impl Connection {
             writable: true,
             peer_ended: false,
             hung_up: false,
+            errored: false,
             at_work: false,
             paused: false,
             scheduled: false,
@@ -141,6 +144,7 @@ impl Connection {
         self.writable |= readiness.writable;
         self.peer_ended |= readiness.ending;
         self.hung_up |= readiness.hung_up;
+        self.errored |= readiness.error;
     }
 
     /// It has been taken from the list of those who wait for room in the budget.
@@ -174,6 +178,9 @@ impl Connection {
     }
 
     fn advance(&mut self, local: &mut Local, now: Instant) -> Result<Turn, Ending> {
+        if mem::take(&mut self.errored) {
+            self.take_error(local);
+        }
         self.handle_inbox(local, now);
         self.receive(local, now)?;
         self.answers.release(&mut self.sender);
@@ -441,6 +448,13 @@ impl Connection {
             self.fetch(local)?;
         }
         Ok(progress)
+    }
+
+    /// Tells the socket's end from word of sends without copying, which comes the same way.
+    fn take_error(&mut self, local: &mut Local) {
+        let socket = self.socket.as_fd();
+        self.sender.complete(socket, &mut local.paths);
+        self.hung_up |= !matches!(sockopt::socket_error(socket), Ok(Ok(())));
     }
 
     /// Has the next bytes brought into memory, and waits.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pagelog_store::answer::Notify;
-use pagelog_transfer::Paths;
+use pagelog_transfer::{Choices, Paths};
 
 use crate::counters::Counters;
 use crate::fetchers::{ColdReads, Fetchers};
@@ -23,6 +23,14 @@ const STALL_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What it has to send in that time; less than a modem does.
 const STALL_SIZE_MIN: usize = 64 * 1024;
+
+fn paths(cold_reads: ColdReads, choices: Choices) -> Paths {
+    let paths = Paths::choosing(choices);
+    match cold_reads {
+        ColdReads::LetGo | ColdReads::Keep => paths.look_first(),
+        ColdReads::Wait => paths,
+    }
+}
 
 /// One reactor's own.
 pub(crate) struct Local {
@@ -70,10 +78,7 @@ impl Local {
             workers,
             fetchers,
             timers: Timers::default(),
-            paths: match shared.limits.cold_reads {
-                ColdReads::LetGo | ColdReads::Keep => Paths::new().look_first(),
-                ColdReads::Wait => Paths::new(),
-            },
+            paths: paths(shared.limits.cold_reads, shared.limits.choices),
             scratch: vec![0; SCRATCH_SIZE],
             counts: Counters::default(),
             paused: Vec::new(),

@@ -44,6 +44,8 @@ pub(crate) struct Readiness {
     pub(crate) ending: bool,
     /// Nothing can be sent any more.
     pub(crate) hung_up: bool,
+    /// There is an error to read, or word of a send without copying.
+    pub(crate) error: bool,
 }
 
 impl Poller {
@@ -116,8 +118,9 @@ impl Happened {
 
 impl Readiness {
     fn of(flags: EventFlags) -> Readiness {
-        let hung_up = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+        let hung_up = flags.contains(EventFlags::HUP);
         Readiness {
+            error: flags.contains(EventFlags::ERR),
             readable: hung_up || flags.intersects(EventFlags::IN | EventFlags::RDHUP),
             writable: flags.contains(EventFlags::OUT),
             ending: flags.contains(EventFlags::RDHUP),

@@ -9,6 +9,7 @@ use std::{fmt, io};
 
 use pagelog_commit_log::Watermark;
 use pagelog_store::answer::Handler;
+use pagelog_transfer::Choices;
 
 use crate::acceptor::Acceptor;
 use crate::budget::Budget;
@@ -31,7 +32,9 @@ pub struct ServerOptions {
     pub fetchers: usize,
     /// What is done about that.
     pub cold_reads: ColdReads,
-    /// How it is read; a test may hold it up.
+    /// Which path each run of an answer takes.
+    pub choices: Choices,
+    /// How what is not in memory is read; a test may hold it up.
     pub fetch: Fetch,
     /// After so long without a byte moved a connection is closed, unless it has an unanswered request.
     pub idle_timeout: Duration,
@@ -53,6 +56,7 @@ impl Default for ServerOptions {
             workers: cores.max(2),
             fetchers: 4,
             cold_reads: ColdReads::LetGo,
+            choices: Choices::default(),
             fetch: Fetch::default(),
             idle_timeout: Duration::from_secs(600),
             connections_max: 32_768,
@@ -140,6 +144,7 @@ pub(crate) struct Limits {
     pub(crate) connections_max: usize,
     pub(crate) frame_size_max: usize,
     pub(crate) cold_reads: ColdReads,
+    pub(crate) choices: Choices,
 }
 
 /// One connection's place among `connections_max`.
@@ -192,6 +197,7 @@ impl Server {
                 connections_max: options.connections_max,
                 frame_size_max: options.frame_size_max,
                 cold_reads: options.cold_reads,
+                choices: options.choices,
             },
             open,
             budget: Budget::new(options.in_flight_bytes_max),

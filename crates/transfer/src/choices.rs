@@ -30,7 +30,7 @@ pub enum Why {
 }
 
 /// The path for each length of run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choices {
     alone: [Path; CLASS_COUNT],
     many: [Path; CLASS_COUNT],
@@ -179,7 +179,7 @@ mod tests {
         alone[3] = Path::UringZeroCopy;
         let choices = Choices::measured(alone, [Path::SendFile; CLASS_COUNT]);
         let text = format!("# by hand\n\n{choices}");
-        assert_eq!(text.parse(), Ok(choices.clone()));
+        assert_eq!(text.parse(), Ok(choices));
 
         let error = |text: &str| text.parse::<Choices>().unwrap_err();
         assert_eq!(error(""), ChoicesError::Sizes);

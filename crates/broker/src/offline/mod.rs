@@ -12,6 +12,7 @@ mod table;
 
 use clap::Subcommand;
 
+use crate::doctor;
 use crate::exit::Failure;
 
 const INSPECT_EXAMPLES: &str = "\
@@ -59,6 +60,9 @@ pub(crate) enum Offline {
     /// Cuts a log between two entries, and keeps what it cuts.
     #[command(after_help = REPAIR_EXAMPLES)]
     Repair(repair::Repair),
+    /// Says what this machine allows and what each way of sending costs on it.
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::Doctor),
 }
 
 impl Offline {
@@ -72,6 +76,7 @@ impl Offline {
             Offline::Inspect(inspect) => inspect.run(out),
             Offline::Check(check) => check.run(out),
             Offline::Repair(repair) => repair.run(out),
+            Offline::Doctor(doctor) => doctor.run(out),
         }
     }
 }

@@ -1,0 +1,323 @@
+//! What each path costs here: measured over loopback, with a file of the directory that the real ones lie in.
+//!
+//! The receiver drops the bytes in the kernel (`MSG_TRUNC`, tcp(7)), as a card would take them. What is found holds for peers on this
+//! machine; a card that takes pages by itself makes the paths without copies cheaper than they look here.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pagelog_os::{MappedFile, file};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{RecvFlags, recv};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::choices::{CLASS_COUNT, Choices, size_of};
+use crate::path::Path;
+use crate::paths::Paths;
+use crate::region::Region;
+use crate::rope::Rope;
+use crate::sender::{Progress, Sender};
+
+/// The sample file: more than a processor's second-level cache holds.
+const SAMPLE_SIZE: u64 = 16 << 20;
+
+/// Every other class is measured, and stands for the next one.
+const STEP: usize = 2;
+
+/// Runs in an answer of many, each behind a header.
+const RUNS: u64 = 16;
+
+/// Times that each point is visited; the cheapest visit counts, since the others were disturbed.
+const ROUNDS: u32 = 2;
+
+/// What another path has to save, of 100, before it replaces the usual one.
+const SAVING_MIN: f64 = 10.0;
+
+/// Paths that are measured: all but the one that reads the disk every time.
+const MEASURED: [Path; 8] = [
+    Path::Reference,
+    Path::Gather,
+    Path::SendFile,
+    Path::Splice,
+    Path::ZeroCopy,
+    Path::UringSplice,
+    Path::UringZeroCopy,
+    Path::UringRead,
+];
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub struct Measurement {
+    points: Vec<Point>,
+}
+
+/// One length of run, alone or among many.
+#[derive(Debug, Clone)]
+struct Point {
+    size: u64,
+    many: bool,
+    /// Processor time of all threads, receiver included, in nanoseconds per KiB; `None` where the path was refused.
+    costs: [Option<f64>; MEASURED.len()],
+}
+
+/// Measures every path at every other class of length, for about `duration` altogether.
+///
+/// # Errors
+///
+/// When no file can be made in `directory`, or no socket.
+pub fn measure(directory: &FilePath, duration: Duration) -> io::Result<Measurement> {
+    let sample = sample(directory)?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let socket = TcpStream::connect(listener.local_addr()?)?;
+    let (peer, _) = listener.accept()?;
+    socket.set_nonblocking(true)?;
+    socket.set_nodelay(true)?;
+    thread::scope(|scope| {
+        let reader = scope.spawn(move || drop_all(&peer));
+        let points = measure_points(&sample, &socket, duration);
+        drop(socket);
+        reader
+            .join()
+            .map_err(|_| io::Error::other("the receiver panicked"))??;
+        Ok(Measurement { points: points? })
+    })
+}
+
+fn measure_points(
+    sample: &Arc<MappedFile>,
+    socket: &TcpStream,
+    duration: Duration,
+) -> io::Result<Vec<Point>> {
+    let places = (0..CLASS_COUNT).step_by(STEP);
+    let mut points: Vec<Point> = places
+        .flat_map(|class| {
+            [false, true].map(|many| Point {
+                size: size_of(class),
+                many,
+                costs: [None; MEASURED.len()],
+            })
+        })
+        .collect();
+    let visits = points.len() as u32 * MEASURED.len() as u32 * ROUNDS;
+    let slice = duration / visits;
+    for _ in 0..ROUNDS {
+        for point in &mut points {
+            for (path, cost) in MEASURED.into_iter().zip(&mut point.costs) {
+                let found = visit(sample, socket, (point.size, point.many), path, slice)?;
+                *cost = match (*cost, found) {
+                    (Some(before), Some(now)) => Some(before.min(now)),
+                    (before, now) => before.or(now),
+                };
+            }
+        }
+    }
+    Ok(points)
+}
+
+/// Sends answers by one path for `slice`, one at least. What it cost; `None` if other paths had to take over.
+fn visit(
+    sample: &Arc<MappedFile>,
+    socket: &TcpStream,
+    (size, many): (u64, bool),
+    path: Path,
+    slice: Duration,
+) -> io::Result<Option<f64>> {
+    let mut paths = Paths::only(path);
+    let mut sender = Sender::default();
+    let (begin, used) = (Instant::now(), processor_time());
+    let mut payload = 0;
+    for answer in 0.. {
+        let rope = answer_of(sample, size, if many { RUNS } else { 1 }, answer);
+        payload += rope.len() - rope.owned_size();
+        sender.push(rope);
+        send_all(&mut sender, socket, &mut paths)?;
+        if begin.elapsed() >= slice {
+            break;
+        }
+    }
+    let cost = processor_time().saturating_sub(used).as_nanos() as f64;
+    let by_path = paths.counters()[path].bytes;
+    Ok((by_path >= payload / 2).then(|| cost / (payload as f64 / 1024.0)))
+}
+
+fn send_all(sender: &mut Sender, socket: &TcpStream, paths: &mut Paths) -> io::Result<()> {
+    loop {
+        match sender
+            .send(socket.as_fd(), paths)
+            .map_err(io::Error::other)?
+        {
+            Progress::Done => return Ok(()),
+            Progress::Blocked => {
+                poll(&mut [PollFd::new(socket, PollFlags::OUT)], None)?;
+            }
+            Progress::Yielded | Progress::Cold => {}
+        }
+    }
+}
+
+fn answer_of(sample: &Arc<MappedFile>, size: u64, runs: u64, answer: u64) -> Rope {
+    let mut rope = Rope::new();
+    for run in 0..runs {
+        rope.push_bytes(&[1; 64][..]);
+        // Runs lie apart, as those of streams that share a log do.
+        let at = (answer * runs + run) * (size + 4096) % (SAMPLE_SIZE - size);
+        rope.push_region(Region::new(Arc::clone(sample), at, size));
+    }
+    rope
+}
+
+fn sample(directory: &FilePath) -> io::Result<Arc<MappedFile>> {
+    let path = directory.join(format!(".pagelog-measure-{}", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    let sample = options.open(&path)?;
+    fs::remove_file(&path)?;
+    let bytes = vec![7; 1 << 20];
+    let mut at = 0;
+    while at < SAMPLE_SIZE {
+        let size = (SAMPLE_SIZE - at).min(bytes.len() as u64) as usize;
+        at += file::write_at(&sample, at, &bytes[..size])? as u64;
+    }
+    Ok(Arc::new(MappedFile::new(sample)?))
+}
+
+fn drop_all(socket: &TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match recv(socket, &mut buffer[..], RecvFlags::TRUNC) {
+            Ok((_, 0)) => return Ok(()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32)
+}
+
+impl Measurement {
+    /// The table that follows from it.
+    pub fn choices(&self) -> Choices {
+        let of = |many| {
+            std::array::from_fn(|class| {
+                let size = size_of(class / STEP * STEP);
+                let point = self
+                    .points
+                    .iter()
+                    .find(|point| point.size == size && point.many == many);
+                point.map_or(Path::Gather, |point| point.choice().0)
+            })
+        };
+        Choices::measured(of(false), of(true))
+    }
+}
+
+impl Point {
+    fn cost(&self, path: Path) -> Option<f64> {
+        let index = MEASURED.iter().position(|one| *one == path)?;
+        self.costs[index]
+    }
+
+    /// The path, and why.
+    fn choice(&self) -> (Path, String) {
+        let usual = Choices::default().of(self.size, self.many);
+        let measured = MEASURED.into_iter().zip(self.costs);
+        let best = measured
+            .filter_map(|(path, cost)| Some((path, cost?)))
+            .min_by(|a, b| a.1.total_cmp(&b.1));
+        let (Some((best, cost)), Some(of_usual)) = (best, self.cost(usual)) else {
+            return (usual, "nothing was measured".to_owned());
+        };
+        let saving = 100.0 * (1.0 - cost / of_usual);
+        if best == usual {
+            (usual, "the cheapest".to_owned())
+        } else if saving >= SAVING_MIN {
+            (best, format!("{saving:.0} % cheaper than {usual}"))
+        } else {
+            (usual, format!("{best} would save only {saving:.0} %"))
+        }
+    }
+}
+
+impl fmt::Display for Measurement {
+    /// A table for a person: a line for each length, a column for each path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "Processor time of both ends in ns per KiB, over loopback, to a receiver that discards; - is refused."
+        )?;
+        write!(f, "{:>8} {:>5}", "run", "runs")?;
+        for path in MEASURED {
+            write!(f, " {:>14}", path.name())?;
+        }
+        writeln!(f, "  choice")?;
+        for point in &self.points {
+            let runs = if point.many { RUNS } else { 1 };
+            write!(f, "{:>8} {runs:>5}", point.size)?;
+            for cost in point.costs {
+                match cost {
+                    Some(cost) => write!(f, " {cost:>14.0}")?,
+                    None => write!(f, " {:>14}", "-")?,
+                }
+            }
+            let (path, reason) = point.choice();
+            writeln!(f, "  {path}: {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_path_has_to_save_something() {
+        let mut point = Point {
+            size: 1 << 20,
+            many: false,
+            costs: [None; MEASURED.len()],
+        };
+        assert_eq!(point.choice().0, Path::SendFile);
+        let mut set = |path: Path, cost| {
+            let index = MEASURED.iter().position(|one| *one == path).unwrap();
+            point.costs[index] = Some(cost);
+            point.choice()
+        };
+        assert_eq!(set(Path::SendFile, 100.0).0, Path::SendFile);
+        assert_eq!(set(Path::Splice, 95.0).0, Path::SendFile);
+        let (path, reason) = set(Path::UringSplice, 80.0);
+        assert_eq!(
+            (path, &reason[..]),
+            (Path::UringSplice, "20 % cheaper than sendfile")
+        );
+    }
+
+    #[test]
+    fn a_short_measurement_gives_a_whole_table() {
+        let directory = tempfile::tempdir().unwrap();
+        let measurement = measure(directory.path(), Duration::ZERO).unwrap();
+        let choices = measurement.choices();
+        assert_eq!(choices.to_string().parse(), Ok(choices));
+        assert!(
+            measurement
+                .points
+                .iter()
+                .all(|point| point.cost(Path::Reference).is_some())
+        );
+        assert_eq!(
+            measurement.to_string().lines().count(),
+            2 + measurement.points.len()
+        );
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}
