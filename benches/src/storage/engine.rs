@@ -38,9 +38,17 @@ impl Engine {
     /// # Errors
     /// Where the log or its thread cannot be had.
     pub(super) fn start(parent: &Path, route: Route, policy: Policy) -> Result<Engine> {
+        let options = LogOptions::new(SEGMENT_SIZE, route, PAYLOAD_SIZE_MAX);
+        Engine::start_with(parent, options, policy)
+    }
+
+    /// As [`Engine::start`], with other options of the log.
+    ///
+    /// # Errors
+    /// Where the log or its thread cannot be had.
+    pub(super) fn start_with(parent: &Path, options: LogOptions, policy: Policy) -> Result<Engine> {
         let directory = tempfile::Builder::new().prefix("log-").tempdir_in(parent)?;
         let storage = Arc::new(Directory::open(directory.path())?);
-        let options = LogOptions::new(SEGMENT_SIZE, route, PAYLOAD_SIZE_MAX);
         let Opened { log, sync, .. } = Log::open(storage, options, &mut |_| Ok(()))?;
         let flush = Flush::start(sync, policy)?;
         Ok(Engine {

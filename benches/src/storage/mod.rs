@@ -1,5 +1,6 @@
 //! What the storage engine does without a broker, each figure beside its limit, and beside other logs.
 
+mod ahead;
 mod durable;
 mod engine;
 #[cfg(feature = "peers")]
@@ -18,5 +19,7 @@ const BENCH: &str = "storage";
 /// # Errors
 /// The first thing that fails.
 pub(crate) fn run(settings: &Settings) -> Result<Vec<Figure>> {
-    durable::run(settings)
+    let mut figures = durable::run(settings)?;
+    figures.extend(ahead::run(settings)?);
+    Ok(figures)
 }

@@ -175,6 +175,26 @@ pub fn usage(scope: Scope) -> io::Result<Usage> {
     })
 }
 
+/// `int setpriority(PRIO_PROCESS, 0, int nice)`: from now on the calling thread gives way to others; 19 does most, 0 is usual.
+///
+/// Differs from what POSIX says of the call, which names the process: on Linux it is the thread alone.
+///
+/// # Errors
+///
+/// `EACCES`, `EPERM` when a lower value is asked for than the thread has, without the privilege. man 2 setpriority.
+pub fn give_way(nice: i32) -> io::Result<()> {
+    Ok(rustix::process::setpriority_process(None, nice)?)
+}
+
+/// How much the calling thread gives way; see [`give_way`]. `int getpriority(PRIO_PROCESS, 0)`.
+///
+/// # Errors
+///
+/// None in practice; what the call gives. man 2 getpriority.
+pub fn gives_way() -> io::Result<i32> {
+    Ok(rustix::process::getpriority_process(None)?)
+}
+
 /// The id that the kernel chose at random when it booted: two equal ones prove that the page cache
 /// of then is the page cache of now. `/proc/sys/kernel/random/boot_id`, man 5 proc.
 ///

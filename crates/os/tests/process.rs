@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pagelog_os::process::{Process, Scope, boot_id, io_write_bytes, usage};
+use pagelog_os::process::{Process, Scope, boot_id, give_way, gives_way, io_write_bytes, usage};
 use pagelog_os::{Mapping, file, page_size};
 
 #[test]
@@ -66,4 +66,15 @@ fn the_boot_id_is_a_uuid_and_stays() {
     let id = boot_id().unwrap();
     assert_eq!(id.len(), 36);
     assert_eq!(id, boot_id().unwrap());
+}
+
+#[test]
+fn one_thread_gives_way_and_the_others_do_not() {
+    let before = gives_way().unwrap();
+    let other = std::thread::spawn(|| {
+        give_way(19).unwrap();
+        gives_way().unwrap()
+    });
+    assert_eq!(other.join().unwrap(), 19);
+    assert_eq!(gives_way().unwrap(), before);
 }

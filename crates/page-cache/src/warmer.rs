@@ -17,6 +17,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use pagelog_os::process::give_way;
+
 use crate::pace::Pace;
 use crate::{Budget, Pin, Progress, STEP_SIZE, State, Target};
 
@@ -62,6 +64,9 @@ struct Shared {
     /// Signalled at every change of `progress`.
     changed: Condvar,
 }
+
+/// How much the thread gives way to others: it gets hardly any of a processor that others want, and all of an idle one.
+const NICE: i32 = 19;
 
 /// What the thread works on.
 struct Worker<F> {
@@ -206,6 +211,8 @@ impl Shared {
 
 impl<F: FnMut(&Progress)> Worker<F> {
     fn run(mut self) {
+        // Its work is for later; whoever appends now goes first. Without that it is a little less smooth.
+        let _ = give_way(NICE);
         while !self.shared.stopped() {
             self.skip_written();
             let until = self.window_end();
