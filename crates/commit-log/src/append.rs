@@ -121,7 +121,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// As [`Log::append`].
+    /// As [`Log::append`]; too large is an entry for which segments or ring have become too small.
     ///
     /// # Panics
     ///
@@ -137,6 +137,11 @@ impl Log {
             (stream.id(), payload.len()),
             "an entry of another stream, or another entry's payload"
         );
+        let (size, max) = (original.payload_size, self.options().payload_room());
+        if size > max {
+            let size = u64::from(size);
+            return Err(AppendError::TooLarge { size, max });
+        }
         let (number, reserved, header) = {
             let mut tail = self.tail();
             let (number, reserved) = self.reserve(&mut tail, original.entry_size())?;
@@ -206,7 +211,10 @@ impl Log {
             kind.is_some_and(|kind| *kind >= Control::STORE_MIN),
             "a control entry of the store begins with a type of its own, not with {kind:?}"
         );
-        let max = self.options().payload_size_max;
+        let max = match moved {
+            false => self.options().payload_size_max,
+            true => self.options().payload_room(),
+        };
         let too_large = AppendError::TooLarge {
             size: payload.len() as u64,
             max,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use pagelog_record::{HEADER_SIZE, entry_size};
+use pagelog_record::{ALIGNMENT, HEADER_SIZE, entry_size};
 
 use crate::index::SEGMENT_SIZE_MAX;
 
@@ -116,6 +116,22 @@ impl LogOptions {
     /// The least ring that stages payloads up to this size, with what a roll puts before them.
     pub const fn ring_size_min(payload_size_max: u32) -> u64 {
         2 * (HEADER_SIZE as u64 + SEGMENT_HEAD_SIZE + entry_size(payload_size_max))
+    }
+
+    /// The largest payload for which there is room at all. What was appended under other options may be larger than
+    /// [`LogOptions::payload_size_max`], and than this.
+    pub(crate) fn payload_room(&self) -> u32 {
+        let header = HEADER_SIZE as u64;
+        let in_segment = self.segment_size - SEGMENT_HEAD_SIZE - header;
+        let room = match self.route {
+            Route::Mapped => in_segment,
+            Route::Staged { ring_size } => {
+                let in_ring = ring_size as u64 / 2 - SEGMENT_HEAD_SIZE - 2 * header;
+                in_segment.min(in_ring)
+            }
+        };
+        // Entries are padded to the alignment.
+        u32::try_from(room / ALIGNMENT as u64 * ALIGNMENT as u64).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn check(&self) -> Result<(), OptionsError> {

@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pagelog_commit_log::{
-    AppendError, Carry, CarryError, Counting, Log, Offset, Position, RemoveFrontError, StreamId,
+    AppendError, Carry, CarryError, Counting, Log, LogOptions, Offset, Position, RemoveFrontError,
+    Route, StreamId,
 };
 use pagelog_testing::{Errno, Fault, Marks, MemoryStorage, Operation};
 use proptest::prelude::*;
@@ -190,6 +191,40 @@ fn an_entry_that_is_not_whole_is_not_carried_and_its_segment_stays() {
     assert!(matches!(refused, CarryError::Read { .. }));
     assert!(fixture.log.remove_front(&front).is_err());
     assert!(fixture.log.failure().is_none());
+}
+
+/// An entry for which there is no room under new options must not be waited for: its segment stays, and the reason is told.
+#[test]
+fn an_entry_that_has_become_too_large_is_named() {
+    let storage = MemoryStorage::new(1);
+    let mut fixture = Fixture::new(&storage, ROUTES[1]);
+    fixture.append(SLOW, &[1; 2048]);
+    sample(&mut fixture);
+    drop(fixture);
+    for (ring_size, segment_size, fits) in [(2048, 8192, false), (8192, 8192, true)] {
+        let route = Route::Staged { ring_size };
+        let options = LogOptions::new(segment_size, route, 512);
+        let copy = storage.freeze().process_death();
+        let opened = Log::open(Arc::new(copy), options, &mut |_| Ok(())).unwrap();
+        let (log, mut sync) = (opened.log, opened.sync);
+        let mut carry = Carry::new(&log, log.front().unwrap().end);
+        let outcome = loop {
+            match carry.step(100) {
+                Ok(true) => break Ok(()),
+                Ok(false) => {}
+                Err(CarryError::Append(AppendError::Busy(busy))) => {
+                    sync.write().unwrap();
+                    log.wait_room(busy, std::time::Duration::from_millis(1));
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        let too_large = matches!(
+            outcome,
+            Err(CarryError::Append(AppendError::TooLarge { size: 2048, .. }))
+        );
+        assert_eq!(too_large, !fits, "{outcome:?}");
+    }
 }
 
 #[test]
