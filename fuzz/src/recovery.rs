@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pagelog_commit_log::{AppendError, Log, NewEntry, Position, Storage};
-use pagelog_record::{Producer, SECRET_SIZE, Seed, StreamId};
+use pagelog_record::{Offset, Producer, SECRET_SIZE, Seed, StreamId};
 use pagelog_segment::file_name;
 use pagelog_store::{LogOptions, Opened, Route, Store, StoreOptions, TopicName};
 use pagelog_testing::MemoryStorage;
@@ -66,7 +66,10 @@ fn original() -> &'static Files {
                     .expect("memory takes it");
             }
         }
-        sync.write().expect("memory takes it");
+        sync.write()
+            .and_then(|_| sync.sync())
+            .expect("memory takes it");
+        store.log().index_all().expect("memory takes it");
         let names = storage.list().expect("memory has names");
         let file = |name: String| (name.clone(), storage.content(&name));
         names.into_iter().map(file).collect()
@@ -168,5 +171,14 @@ fn seed(files: &Files) -> Seed {
 /// Opens the store: the log's whole entries, or none when it is refused.
 fn open(storage: &MemoryStorage) -> Option<u64> {
     let opened = Store::open(Arc::new(storage.clone()), &options());
-    opened.ok().map(|opened| opened.recovery.entries)
+    let opened = opened.ok()?;
+    let log = opened.store.log();
+    for stream in (0..8).map(|id| log.stream(StreamId(id))) {
+        let until = log.durable().get();
+        // Whatever the index says: an error, or places.
+        let _ = log.read(&stream, Offset(0), until, u64::MAX, true);
+        let _ = log.first_at_or_after(&stream, 5, until);
+        let _ = log.with_time_max(&stream, until);
+    }
+    Some(opened.recovery.entries)
 }

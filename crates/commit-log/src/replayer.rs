@@ -98,6 +98,10 @@ impl Replayer {
         self.id
     }
 
+    pub(crate) fn seed(&self) -> Seed {
+        self.seed
+    }
+
     /// Its segments, those included that were made ahead and hold nothing yet.
     pub fn segments(&self) -> &[Arc<Segment>] {
         &self.segments

@@ -49,6 +49,8 @@ struct Log {
     proven_durable: u64,
     closed_cleanly: bool,
     torn_tail: Option<String>,
+    /// What is wrong with files that tell where entries lie; a start makes them again.
+    indexes_wrong: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -67,17 +69,23 @@ impl Check {
         let found = Replayer::open(&looking.directory);
         let id = found.as_ref().ok().map(|replayer| id_text(replayer.id()));
         if self.json {
+            let wrong = found
+                .as_ref()
+                .map_or_else(|_| Ok(Vec::new()), |found| indexes_wrong(&looking, found))?;
             let read = found.and_then(|replayer| read(&replayer));
-            return report(out, &looking, id, read);
+            return report(out, &looking, id, read, wrong);
         }
         if let Some(in_use) = looking.in_use() {
             eprintln!("{}: {in_use}", looking.path.display());
         }
         let read = found.and_then(|replayer| {
             let (replayer, _shown) = progress::shown(replayer);
-            read(&replayer)
+            Ok((read(&replayer)?, replayer))
         });
-        let recovery = read.map_err(|error| looking.refused(&error))?;
+        let (recovery, replayer) = read.map_err(|error| looking.refused(&error))?;
+        for wrong in indexes_wrong(&looking, &replayer)? {
+            writeln!(out, "{}: {wrong}", looking.path.display())?;
+        }
         writeln!(
             out,
             "{}: the log is whole, with {} entries; it {}",
@@ -87,6 +95,19 @@ impl Check {
         )?;
         Ok(out.flush()?)
     }
+}
+
+/// What is wrong with the files that tell where entries lie. Nothing is lost by it.
+fn indexes_wrong(looking: &Looking, replayer: &Replayer) -> Result<Vec<String>, Failure> {
+    let reports = replayer.check_indexes(&looking.directory, true)?;
+    let wrong = reports.into_iter().filter_map(|report| {
+        let error = report.wrong?;
+        Some(format!(
+            "{} is of no use, the next start makes it again: {error}",
+            report.file
+        ))
+    });
+    Ok(wrong.collect())
 }
 
 /// Reads the log as a start does, the store's entries included.
@@ -100,6 +121,7 @@ fn report(
     looking: &Looking,
     log_id: Option<String>,
     read: Result<Recovery, OpenError>,
+    indexes_wrong: Vec<String>,
 ) -> Result<(), Failure> {
     let failure = read.as_ref().err().map(|error| looking.refused(error));
     let exit_code = failure.as_ref().map_or(0, Failure::code);
@@ -114,7 +136,7 @@ fn report(
         },
         exit_code,
         damage: read.as_ref().err().and_then(Damage::of),
-        log: read.ok().map(Log::of),
+        log: read.ok().map(|recovery| Log::of(recovery, indexes_wrong)),
         error: failure.map(|failure| failure.to_string()),
     };
     let text = serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?;
@@ -127,7 +149,7 @@ fn report(
 }
 
 impl Log {
-    fn of(recovery: Recovery) -> Log {
+    fn of(recovery: Recovery, indexes_wrong: Vec<String>) -> Log {
         Log {
             segments: recovery.segments,
             entries: recovery.entries,
@@ -136,6 +158,7 @@ impl Log {
             proven_durable: recovery.proven_durable.0,
             closed_cleanly: recovery.clean,
             torn_tail: recovery.cut.map(|torn| torn.to_string()),
+            indexes_wrong,
         }
     }
 }

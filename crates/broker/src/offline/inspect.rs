@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use pagelog_commit_log::{OpenError, Position, Recovery};
+use pagelog_commit_log::{IndexReport, OpenError, Position, Recovery};
 use serde::Serialize;
 
 use super::contents::{Contents, Entries, SegmentContents, StreamContents, TopicContents};
@@ -44,8 +44,34 @@ struct Report {
     error: Option<String>,
     entries: Entries,
     segments: Vec<SegmentContents>,
+    indexes: Vec<IndexContents>,
     topics: Vec<TopicContents>,
     streams: Vec<StreamContents>,
+}
+
+/// A file that tells where the entries of a segment lie.
+#[derive(Serialize)]
+struct IndexContents {
+    file: String,
+    begin: u64,
+    end: Option<u64>,
+    entries: Option<u32>,
+    size: Option<u64>,
+    wrong: Option<String>,
+}
+
+impl From<IndexReport> for IndexContents {
+    fn from(report: IndexReport) -> IndexContents {
+        let holds = report.holds;
+        IndexContents {
+            file: report.file,
+            begin: report.base.0,
+            end: holds.map(|(end, _, _)| end.0),
+            entries: holds.map(|(_, entries, _)| entries),
+            size: holds.map(|(_, _, size)| size),
+            wrong: report.wrong.map(|wrong| wrong.to_string()),
+        }
+    }
 }
 
 impl Inspect {
@@ -65,12 +91,15 @@ impl Inspect {
         let mut contents = Contents::of(replayer.segments());
         let found = replayer.replay(&mut |entry| contents.take(entry));
         let id = id_text(replayer.id());
+        let indexes = replayer.check_indexes(&looking.directory, false)?;
+        let indexes: Vec<_> = indexes.into_iter().map(IndexContents::from).collect();
         if self.json {
-            let report = report(looking, id, contents, found);
+            let report = report(looking, id, contents, found, indexes);
             let text = serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?;
             writeln!(out, "{text}")?;
         } else {
             write_text(out, looking, &id, &contents, &found)?;
+            write_indexes(out, &indexes)?;
         }
         Ok(())
     }
@@ -81,6 +110,7 @@ fn report(
     log_id: String,
     contents: Contents,
     found: Result<Recovery, OpenError>,
+    indexes: Vec<IndexContents>,
 ) -> Report {
     let error = found.as_ref().err();
     let error = error.map(|error| looking.refused(error).to_string());
@@ -100,6 +130,7 @@ fn report(
         topics: contents.topics(),
         streams: contents.streams(),
         segments: contents.segments,
+        indexes,
     }
 }
 
@@ -165,6 +196,24 @@ fn segments(out: &mut dyn Write, segments: &[SegmentContents]) -> io::Result<()>
     let rows: Vec<_> = segments.iter().map(row).collect();
     writeln!(out, "\nsegments")?;
     table::write(out, ["file", "begin", "end", "entries", "epochs"], &rows)
+}
+
+fn write_indexes(out: &mut dyn Write, indexes: &[IndexContents]) -> io::Result<()> {
+    let text = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |it| it.to_string());
+    let row = |index: &IndexContents| {
+        [
+            index.file.clone(),
+            index.begin.to_string(),
+            text(index.end),
+            text(index.entries.map(u64::from)),
+            text(index.size),
+            index.wrong.clone().unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<_> = indexes.iter().map(row).collect();
+    writeln!(out, "\nindexes")?;
+    let header = ["file", "begin", "end", "entries", "bytes", "wrong"];
+    table::write(out, header, &rows)
 }
 
 fn topics(out: &mut dyn Write, topics: &[TopicContents]) -> io::Result<()> {

@@ -73,6 +73,9 @@ pub enum IndexError {
         /// Where they lie.
         at: u64,
     },
+    /// It says nothing of an entry, or not where it lies.
+    #[error("it does not tell where the entry at position {0} lies")]
+    Untold(Position),
     /// It belongs to another log.
     #[error("it is of another log")]
     OtherLog,

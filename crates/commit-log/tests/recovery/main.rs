@@ -7,6 +7,7 @@ mod directory;
 mod failures;
 mod fixture;
 mod front;
+mod index;
 mod model;
 mod recycled;
 mod replaying;
