@@ -70,10 +70,11 @@ fn full_segments_have_an_index_and_the_last_one_after_a_stop() {
 fn nothing_is_indexed_that_is_not_durable() {
     let storage = MemoryStorage::new(1);
     let mut fixture = Fixture::new(&storage, ROUTES[1]);
-    for number in 0..40 {
+    for number in 0..90 {
         fixture.append(1, &crate::fixture::payload(number));
     }
     assert!(fixture.log.appended().0 > 2 * crate::fixture::SEGMENT_SIZE);
+    fixture.log.set_index_memory(1 << 20);
     assert_eq!(work(&fixture), []);
     fixture.log.index_all().unwrap();
     // Only what the opening had written is durable.
@@ -92,7 +93,10 @@ fn an_index_that_is_gone_or_wrong_is_made_again_the_same() {
     let first = names(&storage, ".index").remove(0);
     let bytes = storage.content(&first);
     // In use: the reader is told, and finds it again when it has been built.
-    for at in (0..bytes.len() as u64).step_by(97) {
+    // The rest of the header's page means nothing.
+    let means_nothing = 80..4096;
+    let places = (0..bytes.len() as u64).step_by(23);
+    for at in places.filter(|at| !means_nothing.contains(at)) {
         drop(fixture);
         storage.overwrite(&first, at, &[bytes[at as usize] ^ 0x40]);
         fixture = Fixture::new(&storage, ROUTES[0]);

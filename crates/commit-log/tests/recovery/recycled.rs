@@ -8,6 +8,7 @@ use crate::fixture::{Fixture, ROUTES, SEGMENT_SIZE};
 
 /// All entries are of this size, so that old ones lie at the very bytes of the file where new ones would.
 const PAYLOAD_SIZE: usize = 420;
+const ENTRY_SIZE: usize = 504;
 
 fn append(fixture: &mut Fixture, number: u8) -> Position {
     fixture.append(1, &[number; PAYLOAD_SIZE]).end
@@ -15,14 +16,17 @@ fn append(fixture: &mut Fixture, number: u8) -> Position {
 
 /// Fills segments and removes them from the front until the log's last segment is a file that has been used before, and is begun. Answers the
 /// base of that segment.
-fn recycle(fixture: &mut Fixture) -> u64 {
+fn recycle(storage: &MemoryStorage, fixture: &mut Fixture) -> u64 {
     let stream = fixture.log.stream(StreamId(1));
     let mut base = 0;
-    for number in 0..200 {
+    // Whether the next file is one that was used depends on how far the threads of the segments have come.
+    for number in 0..5_000 {
         let end = append(fixture, number as u8);
         fixture.flush();
         let begun = end.0 / SEGMENT_SIZE * SEGMENT_SIZE;
-        if begun > base && begun >= 8 * SEGMENT_SIZE {
+        let next = (end.0 - begun) as usize + ENTRY_SIZE;
+        let lies_old = || storage.content(&file(begun))[next..].starts_with(b"PLE1");
+        if begun > base && begun >= 8 * SEGMENT_SIZE && lies_old() {
             return begun;
         }
         base = begun;
@@ -52,7 +56,7 @@ fn what_a_file_held_before_is_neither_read_nor_a_proof() {
     for route in ROUTES {
         let storage = MemoryStorage::new(1);
         let mut fixture = Fixture::new(&storage, route);
-        let base = recycle(&mut fixture);
+        let base = recycle(&storage, &mut fixture);
         let end = append(&mut fixture, 1);
         fixture.flush();
         let entries = fixture.entries();
@@ -81,7 +85,7 @@ fn a_torn_tail_before_old_entries_is_cut() {
     for route in ROUTES {
         let storage = MemoryStorage::new(2);
         let mut fixture = Fixture::new(&storage, route);
-        let base = recycle(&mut fixture);
+        let base = recycle(&storage, &mut fixture);
         let end = append(&mut fixture, 1);
         fixture.flush();
         append(&mut fixture, 2);
@@ -105,7 +109,7 @@ fn a_torn_tail_before_old_entries_is_cut() {
 fn damage_in_a_recycled_segment_is_refused() {
     let storage = MemoryStorage::new(3);
     let mut fixture = Fixture::new(&storage, ROUTES[0]);
-    let base = recycle(&mut fixture);
+    let base = recycle(&storage, &mut fixture);
     let damaged = append(&mut fixture, 1);
     for number in 2..6 {
         append(&mut fixture, number);
@@ -127,7 +131,7 @@ fn damage_in_a_recycled_segment_is_refused() {
 fn behind_a_clean_stop_nothing_is_torn() {
     let storage = MemoryStorage::new(4);
     let mut fixture = Fixture::new(&storage, ROUTES[1]);
-    recycle(&mut fixture);
+    recycle(&storage, &mut fixture);
     let end = fixture.sync.close().unwrap();
     drop(fixture);
     let fixture = Fixture::new(&storage, ROUTES[1]);
