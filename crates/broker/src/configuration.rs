@@ -198,7 +198,11 @@ fn groups(settings: &Settings) -> GroupOptions {
             settings.number(&table::KAFKA_OFFSET_METADATA_MAX_BYTES),
         ),
         offsets_retention: Duration::from_secs(minutes * 60),
-        ..GroupOptions::default()
+        consumer_session_timeout: milliseconds(&table::KAFKA_GROUP_CONSUMER_SESSION_TIMEOUT_MS),
+        consumer_heartbeat_interval: milliseconds(
+            &table::KAFKA_GROUP_CONSUMER_HEARTBEAT_INTERVAL_MS,
+        ),
+        consumer_size_max: in_usize(settings.number(&table::KAFKA_GROUP_CONSUMER_MAX_SIZE)),
     }
 }
 

@@ -151,6 +151,14 @@ settings! {
         "How long a group that was empty waits for more members before its partitions are shared out.";
     KAFKA_GROUP_MAX_SIZE = "kafka.group.max.size", Kind::Count { least: 1, most: 1_000_000 }, "10000",
         "The most members of one group.";
+    KAFKA_GROUP_CONSUMER_SESSION_TIMEOUT_MS = "kafka.group.consumer.session.timeout.ms",
+        Kind::Milliseconds { least: 1, most: DAY_MS }, "45000",
+        "How long a member of a group of the consumer protocol may be silent.";
+    KAFKA_GROUP_CONSUMER_HEARTBEAT_INTERVAL_MS = "kafka.group.consumer.heartbeat.interval.ms",
+        Kind::Milliseconds { least: 1, most: DAY_MS }, "5000",
+        "How often a member of a group of the consumer protocol is to come.";
+    KAFKA_GROUP_CONSUMER_MAX_SIZE = "kafka.group.consumer.max.size", Kind::Count { least: 1, most: 100_000 }, "1000",
+        "The most members of one group of the consumer protocol.";
     KAFKA_OFFSET_METADATA_MAX_BYTES = "kafka.offset.metadata.max.bytes", Kind::Count { least: 0, most: 32_767 }, "4096",
         "The longest text that a client may commit with an offset, in bytes.";
     KAFKA_OFFSETS_RETENTION_MINUTES = "kafka.offsets.retention.minutes", Kind::Count { least: 1, most: 50_000_000 }, "10080",

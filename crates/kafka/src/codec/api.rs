@@ -77,6 +77,8 @@ apis! {
     DescribeQuorum = 55, 0..=2, 0;
     DescribeCluster = 60, 0..=2, 0;
     DescribeProducers = 61, 0..=0, 0;
+    ConsumerGroupHeartbeat = 68, 0..=1, 0;
+    ConsumerGroupDescribe = 69, 0..=1, 0;
     ListConfigResources = 74, 0..=1, 0;
     DescribeTopicPartitions = 75, 0..=0, 0;
 }

@@ -6,11 +6,15 @@
 #![allow(unreachable_pub, reason = "message! makes public structs")]
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use crate::codec::{DecodeError, Encoding, Field, Reader, Writer, schema::message};
 
 /// The first byte of what is kept of a classic group.
 const CLASSIC: u8 = 1;
+
+/// The first byte of what is kept of a group of the consumer protocol.
+const CONSUMER: u8 = 2;
 
 /// The layout of what this version writes, which is the version of the messages below.
 const LAYOUT: i16 = 0;
@@ -19,6 +23,7 @@ const LAYOUT: i16 = 0;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
     Classic(KeptClassic),
+    Consumer(KeptConsumer),
 }
 
 /// Why what was kept cannot be understood.
@@ -82,15 +87,92 @@ message! {
     }
 }
 
+message! {
+    /// A group of the consumer protocol.
+    pub struct KeptConsumer {
+        /// The epoch of its members and their wishes.
+        epoch: i32 [0..],
+        /// The epoch for which it was last shared out.
+        target_epoch: i32 [0..],
+        /// How it was shared out.
+        assignor: String [0..],
+        /// Since when it has had no members, in milliseconds since 1970.
+        empty_since_ms: i64 [0..],
+        /// What was shared out.
+        shared: Vec<KeptCount> [0..],
+        /// Its members.
+        members: Vec<KeptConsumerMember> [0..],
+    }
+}
+
+message! {
+    /// A topic, and how many partitions it had.
+    pub struct KeptCount {
+        /// The topic.
+        topic_id: Uuid [0..],
+        /// Its partitions.
+        count: i32 [0..],
+    }
+}
+
+message! {
+    /// A topic's partitions.
+    pub struct KeptParts {
+        /// The topic.
+        topic_id: Uuid [0..],
+        /// The partitions.
+        partitions: Vec<i32> [0..],
+    }
+}
+
+message! {
+    /// A member of a group of the consumer protocol.
+    pub struct KeptConsumerMember {
+        /// Its id.
+        id: String [0..],
+        /// Its epoch.
+        epoch: i32 [0..],
+        /// The epoch before.
+        previous_epoch: i32 [0..],
+        /// The id that its owner gave it.
+        instance_id: Option<String> [0..],
+        /// Its rack.
+        rack_id: Option<String> [0..],
+        /// The client's name.
+        client_id: String [0..],
+        /// Where it was.
+        client_host: String [0..],
+        /// Its rebalance timeout, in milliseconds.
+        rebalance_timeout_ms: i32 [0..],
+        /// The topics that it wants.
+        topic_names: Vec<String> [0..],
+        /// The expression for the topics that it wants.
+        pattern: Option<String> [0..],
+        /// The way of sharing out that it wants.
+        assignor: Option<String> [0..],
+        /// What it may use.
+        assigned: Vec<KeptParts> [0..],
+        /// What it is to give back.
+        revoking: Vec<KeptParts> [0..],
+        /// Whether it waits for what others are to give back.
+        waits: bool [0..],
+        /// What it is to have.
+        target: Vec<KeptParts> [0..],
+    }
+}
+
 impl Kept {
     /// The bytes for the store.
     pub(crate) fn encode(&self) -> Bytes {
-        let mut bytes = Vec::new();
+        let kind = match self {
+            Kept::Classic(_) => CLASSIC,
+            Kept::Consumer(_) => CONSUMER,
+        };
+        let mut bytes = vec![kind, LAYOUT as u8];
+        let mut writer = Writer::new(&mut bytes, Encoding::Flexible);
         match self {
-            Kept::Classic(group) => {
-                bytes.extend([CLASSIC, LAYOUT as u8]);
-                group.encode(&mut Writer::new(&mut bytes, Encoding::Flexible), LAYOUT);
-            }
+            Kept::Classic(group) => group.encode(&mut writer, LAYOUT),
+            Kept::Consumer(group) => group.encode(&mut writer, LAYOUT),
         }
         Bytes::from(bytes)
     }
@@ -105,6 +187,7 @@ impl Kept {
         }
         match kind {
             CLASSIC => Ok(Kept::Classic(Field::decode(&mut reader, LAYOUT)?)),
+            CONSUMER => Ok(Kept::Consumer(Field::decode(&mut reader, LAYOUT)?)),
             kind => Err(KeptError::Kind(kind)),
         }
     }
@@ -118,8 +201,11 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_again_and_cut_bytes_are_errors() {
         let mut random = pagelog_testing::Random::new(pagelog_testing::seed(7));
-        for _ in 0..50 {
-            let kept = Kept::Classic(KeptClassic::sample(&mut random, LAYOUT));
+        for round in 0..60 {
+            let kept = match round % 2 {
+                0 => Kept::Classic(KeptClassic::sample(&mut random, LAYOUT)),
+                _ => Kept::Consumer(KeptConsumer::sample(&mut random, LAYOUT)),
+            };
             let bytes = kept.encode();
             assert_eq!(Kept::decode(&bytes).expect("valid"), kept);
             for cut in 0..bytes.len() {

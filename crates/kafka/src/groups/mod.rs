@@ -5,6 +5,7 @@
 //! runs out (sessions, rebalances) is done by whoever comes next, or by [`Coordinator::sweep`].
 
 pub(crate) mod classic;
+pub(crate) mod consumer;
 mod kept;
 mod options;
 pub(crate) mod promise;
@@ -22,6 +23,7 @@ use pagelog_store::answer::Position;
 use pagelog_store::{GroupName, LogError, Store, now_ms};
 
 use classic::ClassicGroup;
+use consumer::ConsumerGroup;
 use kept::Kept;
 pub use options::GroupOptions;
 pub(crate) use turn::Turn;
@@ -41,6 +43,8 @@ pub(crate) struct Coordinator {
 pub(crate) enum Group {
     /// Its clients share out among themselves; or nobody does, and it has only committed.
     Classic(Box<ClassicGroup>),
+    /// The coordinator shares out.
+    Consumer(Box<ConsumerGroup>),
     /// It was forgotten while somebody was about to look at it: look again.
     Gone,
 }
@@ -60,11 +64,11 @@ pub(crate) struct TooManyGroups;
 impl Coordinator {
     /// Takes up the groups of `store`: members that come back within their session's time go on.
     pub(crate) fn new(store: Arc<Store>, options: GroupOptions) -> Coordinator {
-        let (now, now_ms) = (Instant::now(), now_ms());
+        let now = Instant::now();
         let names = store.groups().names();
         let groups = names.into_iter().map(|name| {
-            let group = restored(&store, &name, now, now_ms);
-            (name, Arc::new(Mutex::new(Group::Classic(Box::new(group)))))
+            let group = restored(&store, &name, &options, now);
+            (name, Arc::new(Mutex::new(group)))
         });
         let groups = RwLock::new(groups.collect());
         Coordinator {
@@ -185,10 +189,41 @@ impl Coordinator {
 }
 
 impl Group {
+    /// The group as a classic one, which a group of the consumer protocol becomes when it has no members; what it has committed stays.
+    pub(crate) fn as_classic(&mut self, turn: &Turn<'_>) -> Option<&mut ClassicGroup> {
+        self.advance(turn);
+        if let Group::Consumer(group) = self
+            && group.is_empty()
+        {
+            let next = ClassicGroup::following(group.epoch(), turn.now_ms);
+            *self = Group::Classic(Box::new(next));
+        }
+        match self {
+            Group::Classic(group) => Some(group),
+            Group::Consumer(_) | Group::Gone => None,
+        }
+    }
+
+    /// The group as one of the consumer protocol, which a classic one becomes when it has no members; what it has committed stays.
+    pub(crate) fn as_consumer(&mut self, turn: &Turn<'_>) -> Option<&mut ConsumerGroup> {
+        self.advance(turn);
+        if let Group::Classic(group) = self
+            && group.is_idle()
+        {
+            let next = ConsumerGroup::new(group.generation(), turn.now_ms);
+            *self = Group::Consumer(Box::new(next));
+        }
+        match self {
+            Group::Consumer(group) => Some(group),
+            Group::Classic(_) | Group::Gone => None,
+        }
+    }
+
     /// Does what has run out.
     pub(crate) fn advance(&mut self, turn: &Turn<'_>) {
         match self {
             Group::Classic(group) => group.advance(turn),
+            Group::Consumer(group) => group.advance(turn),
             Group::Gone => {}
         }
     }
@@ -196,6 +231,7 @@ impl Group {
     fn deadline(&self) -> Option<Instant> {
         match self {
             Group::Classic(group) => group.deadline(),
+            Group::Consumer(group) => group.deadline(),
             Group::Gone => None,
         }
     }
@@ -204,21 +240,27 @@ impl Group {
     fn is_idle(&self) -> bool {
         match self {
             Group::Classic(group) => group.is_idle(),
+            Group::Consumer(group) => group.is_empty(),
             Group::Gone => true,
         }
     }
 }
 
 /// A group as it was kept. One whose state cannot be read has lost its members, who join again, and nothing else.
-fn restored(store: &Store, name: &GroupName, now: Instant, now_ms: i64) -> ClassicGroup {
+fn restored(store: &Store, name: &GroupName, options: &GroupOptions, now: Instant) -> Group {
+    let empty = || Group::Classic(Box::new(ClassicGroup::new(now_ms())));
     let Some(state) = store.groups().kept(name.as_str()) else {
-        return ClassicGroup::new(now_ms);
+        return empty();
     };
     match Kept::decode(&state) {
-        Ok(Kept::Classic(kept)) => ClassicGroup::restored(kept, now),
+        Ok(Kept::Classic(kept)) => Group::Classic(Box::new(ClassicGroup::restored(kept, now))),
+        Ok(Kept::Consumer(kept)) => {
+            let session = options.consumer_session_timeout;
+            Group::Consumer(Box::new(ConsumerGroup::restored(&kept, now, session)))
+        }
         Err(error) => {
             tracing::error!(group = %name, "its members have to join again: {error}");
-            ClassicGroup::new(now_ms)
+            empty()
         }
     }
 }

@@ -36,7 +36,7 @@ impl Default for GroupOptions {
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             consumer_session_timeout: Duration::from_secs(45),
             consumer_heartbeat_interval: Duration::from_secs(5),
-            consumer_size_max: 10_000,
+            consumer_size_max: 1_000,
         }
     }
 }

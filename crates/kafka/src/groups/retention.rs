@@ -47,6 +47,7 @@ impl Coordinator {
             Group::Classic(group) if group.is_empty() => {
                 group.empty_since_ms().unwrap_or(commit.time_ms)
             }
+            Group::Consumer(group) if group.is_empty() => group.empty_since_ms(),
             group if group.wants(topic.name().as_str()) => return false,
             _ => commit.time_ms,
         };
@@ -68,6 +69,7 @@ impl Group {
             Group::Classic(group) => group.subscriptions().any(|metadata| {
                 subscription::topics(&metadata).is_none_or(|topics| topics.contains(&topic))
             }),
+            Group::Consumer(group) => group.wants(topic),
             Group::Gone => false,
         }
     }

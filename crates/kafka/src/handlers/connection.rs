@@ -173,6 +173,13 @@ impl Connection {
             ApiKey::DescribeQuorum => describe_quorum::handle(&call, &read!()),
             ApiKey::DescribeCluster => describe_cluster::handle(&call, &read!()),
             ApiKey::DescribeProducers => describe_producers::handle(&call, &read!()),
+            ApiKey::ConsumerGroupHeartbeat => {
+                let client = self.client(client_id);
+                groups::consumer_heartbeat::handle(call, &client, &read!(), context)
+            }
+            ApiKey::ConsumerGroupDescribe => {
+                groups::consumer_describe::handle(&call, &read!(), context.now)
+            }
             ApiKey::ListConfigResources => configs::list(&call, &read!()),
             ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(&call, &read!()),
         }

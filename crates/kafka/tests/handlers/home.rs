@@ -111,6 +111,10 @@ impl Broker {
         )
     }
 
+    pub(crate) fn sweep_groups(&self) {
+        self.kafka.sweep_groups();
+    }
+
     pub(crate) fn cluster_id(&self) -> &str {
         self.kafka.cluster_id()
     }

@@ -4,6 +4,7 @@ mod administration;
 mod client;
 mod configuring;
 mod fetching;
+mod groups;
 mod home;
 mod idempotence;
 mod offsets;

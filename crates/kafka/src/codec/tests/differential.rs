@@ -70,6 +70,10 @@ nulls! {
     ours::OffsetFetchResponse: |message, version| {}
     ours::SyncGroupRequest<'_>: |message, version| {}
     ours::SyncGroupResponse: |message, version| {}
+    ours::ConsumerGroupHeartbeatRequest<'_>: |message, version| {}
+    ours::ConsumerGroupHeartbeatResponse: |message, version| {}
+    ours::ConsumerGroupDescribeRequest<'_>: |message, version| {}
+    ours::ConsumerGroupDescribeResponse: |message, version| {}
     ours::FetchRequest<'_>: |message, version| {}
     ours::FetchResponse<'_>: |message, version| {}
     ours::FindCoordinatorRequest<'_>: |message, version| {}

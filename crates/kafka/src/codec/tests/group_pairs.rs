@@ -255,4 +255,89 @@ pairs! {
         group_id => group_id,
         error => error_code,
     }
+
+    ours::ConsumerGroupHeartbeatRequest<'_> => theirs::ConsumerGroupHeartbeatRequest {
+        group_id => group_id,
+        member_id => member_id,
+        member_epoch => member_epoch,
+        instance_id => instance_id,
+        rack_id => rack_id,
+        rebalance_timeout_ms => rebalance_timeout_ms,
+        subscribed_topic_names => subscribed_topic_names,
+        subscribed_topic_regex => subscribed_topic_regex,
+        server_assignor => server_assignor,
+        topic_partitions => topic_partitions,
+    }
+    ours::consumer_group_heartbeat::TopicPartitions => theirs::consumer_group_heartbeat_request::TopicPartitions {
+        topic_id => topic_id,
+        partitions => partitions,
+    }
+    ours::ConsumerGroupHeartbeatResponse => theirs::ConsumerGroupHeartbeatResponse {
+        throttle_ms => throttle_time_ms,
+        error => error_code,
+        error_message => error_message,
+        member_id => member_id,
+        member_epoch => member_epoch,
+        heartbeat_interval_ms => heartbeat_interval_ms,
+        assignment => assignment,
+    }
+    ours::consumer_group_heartbeat::Assignment => theirs::consumer_group_heartbeat_response::Assignment {
+        topic_partitions => topic_partitions,
+    }
+    ours::consumer_group_heartbeat::TopicPartitions => theirs::consumer_group_heartbeat_response::TopicPartitions {
+        topic_id => topic_id,
+        partitions => partitions,
+    }
+
+    ours::ConsumerGroupDescribeRequest<'_> => theirs::ConsumerGroupDescribeRequest {
+        groups => group_ids,
+        include_authorized_operations => include_authorized_operations,
+    }
+    ours::ConsumerGroupDescribeResponse => theirs::ConsumerGroupDescribeResponse {
+        throttle_ms => throttle_time_ms,
+        groups => groups,
+    }
+    ours::consumer_group_describe::DescribedConsumerGroup => theirs::consumer_group_describe_response::DescribedGroup {
+        error => error_code,
+        error_message => error_message,
+        group_id => group_id,
+        state => group_state,
+        group_epoch => group_epoch,
+        assignment_epoch => assignment_epoch,
+        assignor_name => assignor_name,
+        members => members,
+        authorized_operations => authorized_operations,
+    }
+    ours::consumer_group_describe::ConsumerGroupMember => theirs::consumer_group_describe_response::Member {
+        member_id => member_id,
+        instance_id => instance_id,
+        rack_id => rack_id,
+        member_epoch => member_epoch,
+        client_id => client_id,
+        client_host => client_host,
+        subscribed_topic_names => subscribed_topic_names,
+        subscribed_topic_regex => subscribed_topic_regex,
+        assignment => assignment,
+        target_assignment => target_assignment,
+        member_type => member_type,
+    }
+    ours::consumer_group_describe::DescribedAssignment => theirs::consumer_group_describe_response::Assignment {
+        topic_partitions => topic_partitions,
+    }
+    ours::consumer_group_describe::DescribedTopicPartitions => theirs::consumer_group_describe_response::TopicPartitions {
+        topic_id => topic_id,
+        topic_name => topic_name,
+        partitions => partitions,
+    }
+}
+
+impl Convert<Option<theirs::consumer_group_heartbeat_response::Assignment>>
+    for Option<ours::consumer_group_heartbeat::Assignment>
+{
+    fn convert(
+        &self,
+        version: i16,
+    ) -> Option<theirs::consumer_group_heartbeat_response::Assignment> {
+        self.as_ref().map(|assignment| assignment.convert(version))
+    }
 }

@@ -30,6 +30,16 @@ macro_rules! for_every_message {
         $do!(OffsetDelete, OffsetDeleteRequest, OffsetDeleteResponse);
         $do!(OffsetFetch, OffsetFetchRequest, OffsetFetchResponse);
         $do!(SyncGroup, SyncGroupRequest, SyncGroupResponse);
+        $do!(
+            ConsumerGroupHeartbeat,
+            ConsumerGroupHeartbeatRequest,
+            ConsumerGroupHeartbeatResponse
+        );
+        $do!(
+            ConsumerGroupDescribe,
+            ConsumerGroupDescribeRequest,
+            ConsumerGroupDescribeResponse
+        );
         $do!(Fetch, FetchRequest, FetchResponse);
         $do!(
             FindCoordinator,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use pagelog_testing::Random;
 use uuid::Uuid;
 
+use crate::codec::consumer_group_heartbeat::Assignment;
 use crate::codec::{Double, ErrorCode};
 
 /// A random value, as a version of a message may hold it.
@@ -47,6 +48,12 @@ scalars! {
     &'static [u8]: |bits| STRINGS[bits as usize % STRINGS.len()].as_bytes();
     Bytes: |bits| Bytes::from_static(STRINGS[bits as usize % STRINGS.len()].as_bytes());
     Option<&'static [u8]>: |bits| STRINGS.get(bits as usize % 6).map(|text| text.as_bytes());
+}
+
+impl Sample for Option<Assignment> {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        (!random.one_in(3)).then(|| Assignment::sample(random, version))
+    }
 }
 
 impl<T: Sample> Sample for Vec<T> {

@@ -123,6 +123,14 @@ impl ClassicGroup {
         }
     }
 
+    /// One that goes on from another kind of group, which has no members any more.
+    pub(crate) fn following(generation: i32, now_ms: i64) -> ClassicGroup {
+        ClassicGroup {
+            generation,
+            ..ClassicGroup::new(now_ms)
+        }
+    }
+
     /// Does what has run out.
     pub(crate) fn advance(&mut self, turn: &Turn<'_>) {
         let count = self.expected.len();
@@ -178,6 +186,10 @@ impl ClassicGroup {
     /// Since when it has had no members, in milliseconds since 1970; `None` for a group that never had any, too.
     pub(crate) fn empty_since_ms(&self) -> Option<i64> {
         self.protocol_type.as_ref().and(self.empty_since_ms)
+    }
+
+    pub(crate) fn generation(&self) -> i32 {
+        self.generation
     }
 
     /// What it is for, or nothing.

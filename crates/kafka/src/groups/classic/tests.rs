@@ -540,7 +540,9 @@ fn a_static_member_that_cannot_be_kept_is_not_replaced() {
 fn members_go_on_after_a_restart_and_the_absent_are_missed() {
     let (mut fixture, joined) = Fixture::stable(2);
     let state = fixture.kept.borrow().last().expect("kept").clone();
-    let Kept::Classic(kept) = Kept::decode(&state).expect("valid");
+    let Kept::Classic(kept) = Kept::decode(&state).expect("valid") else {
+        panic!("a classic group");
+    };
     fixture.group = ClassicGroup::restored(kept, fixture.now);
     assert_eq!(fixture.group.state_name(), "Stable");
     assert_eq!(fixture.beat(&joined[0]), Ok(()));

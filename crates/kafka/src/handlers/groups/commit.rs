@@ -115,9 +115,9 @@ fn commit(
     request: &OffsetCommitRequest<'_>,
     commits: &[Commit],
 ) -> Result<Position, Stop> {
-    let broker = &attempt.call.broker;
+    let (broker, version) = (&attempt.call.broker, attempt.call.version);
     let act = |group: &mut Group, turn: &Turn<'_>| {
-        allowed(group, request, turn).map_err(Stop::Refused)?;
+        allowed(group, request, version, turn).map_err(Stop::Refused)?;
         if commits.is_empty() {
             return Ok(Position(0));
         }
@@ -135,6 +135,7 @@ fn commit(
 fn allowed(
     group: &mut Group,
     request: &OffsetCommitRequest<'_>,
+    version: i16,
     turn: &Turn<'_>,
 ) -> Result<(), ErrorCode> {
     match group {
@@ -144,6 +145,16 @@ fn allowed(
             request.group_instance_id,
             turn,
         ),
+        Group::Consumer(group) => {
+            let (epoch, id) = (request.generation_or_epoch, request.member_id);
+            group
+                .check_epoch(epoch, id, turn)
+                .map_err(|error| match error {
+                    // Older clients do not know that there are epochs.
+                    ErrorCode::STALE_MEMBER_EPOCH if version < 9 => ErrorCode::UNSUPPORTED_VERSION,
+                    error => error,
+                })
+        }
         Group::Gone => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
     }
 }

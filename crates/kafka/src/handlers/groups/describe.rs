@@ -42,7 +42,7 @@ fn describe(call: &Call, group_id: &str, now: Instant) -> Result<DescribedGroup,
                 members: group.described(),
                 ..Default::default()
             }),
-            Group::Gone => None,
+            Group::Consumer(_) | Group::Gone => None,
         }
     });
     described.flatten().ok_or(ErrorCode::GROUP_ID_NOT_FOUND)

@@ -11,6 +11,7 @@ use crate::codec::offset_fetch::{
     OffsetFetchResponseTopic, OffsetFetchTopic,
 };
 use crate::codec::{ErrorCode, OffsetFetchRequest, OffsetFetchResponse};
+use crate::groups::Group;
 use crate::handlers::awaiting::{Awaited, Outcome};
 use crate::handlers::connection::{Call, Refusal};
 
@@ -110,9 +111,20 @@ fn fetch(call: &Call, asked: &OffsetFetchGroup<'_>, now: Instant) -> OffsetFetch
     }
 }
 
-/// Whether the one who asks may.
-fn allowed(_call: &Call, asked: &OffsetFetchGroup<'_>, _now: Instant) -> Result<(), ErrorCode> {
-    super::name(asked.group_id).map(drop)
+/// Whether the one who asks may: a member of the consumer protocol has to be at its epoch.
+fn allowed(call: &Call, asked: &OffsetFetchGroup<'_>, now: Instant) -> Result<(), ErrorCode> {
+    let name = super::name(asked.group_id)?;
+    let Some(member_id) = asked.member_id.filter(|_| asked.member_epoch >= 0) else {
+        return Ok(());
+    };
+    let checked = call
+        .broker
+        .groups
+        .with(&name, now, |group, turn| match group {
+            Group::Consumer(group) => group.check_epoch(asked.member_epoch, member_id, turn),
+            Group::Classic(_) | Group::Gone => Ok(()),
+        });
+    checked.unwrap_or(Ok(()))
 }
 
 fn everything(store: &Store, topics: &Topics, group: &str) -> Vec<OffsetFetchResponseTopic> {

@@ -88,7 +88,7 @@ fn check(group: &mut Group, turn: &Turn<'_>) -> Result<(), ErrorCode> {
         Group::Classic(group) if !group.is_empty() && group.protocol_type() != "consumer" => {
             Err(ErrorCode::NON_EMPTY_GROUP)
         }
-        Group::Classic(_) => Ok(()),
+        Group::Classic(_) | Group::Consumer(_) => Ok(()),
         Group::Gone => Err(ErrorCode::GROUP_ID_NOT_FOUND),
     }
 }

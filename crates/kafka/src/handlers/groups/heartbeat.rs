@@ -32,7 +32,7 @@ fn beat(call: &Call, request: &HeartbeatRequest<'_>, now: Instant) -> Result<(),
                 request.group_instance_id,
                 turn,
             ),
-            Group::Gone => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Group::Consumer(_) | Group::Gone => Err(ErrorCode::UNKNOWN_MEMBER_ID),
         });
     beat.unwrap_or(Err(ErrorCode::UNKNOWN_MEMBER_ID))
 }

@@ -6,9 +6,9 @@ use pagelog_store::{GroupName, LogError};
 use super::waiting::promised;
 use super::{Attempt, Client, NoRoom};
 use crate::codec::{ErrorCode, Field, JoinGroupRequest, JoinGroupResponse, RequestHeader};
-use crate::groups::Group;
 use crate::groups::classic::Join;
 use crate::groups::promise::Promise;
+use crate::groups::{Group, Turn};
 use crate::handlers::connection::{Call, Refusal};
 
 pub(in crate::handlers) fn handle(
@@ -61,9 +61,10 @@ fn act(
     promise: &Promise<JoinGroupResponse>,
 ) -> Result<(), Stop> {
     let groups = &attempt.call.broker.groups;
-    let act = |group: &mut Group, turn: &crate::groups::Turn<'_>| match group {
-        Group::Classic(group) => group.join(join, promise, turn).map_err(Stop::Log),
-        Group::Gone => Err(Stop::Refused(ErrorCode::COORDINATOR_NOT_AVAILABLE)),
+    let act = |group: &mut Group, turn: &Turn<'_>| match group.as_classic(turn) {
+        Some(group) => group.join(join, promise, turn).map_err(Stop::Log),
+        // It has members of the consumer protocol, and is not migrated while it has.
+        None => Err(Stop::Refused(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)),
     };
     if join.request.member_id.is_empty() {
         groups

@@ -61,7 +61,7 @@ fn leave(
         .groups
         .with(&name, now, |group, turn| match group {
             Group::Classic(group) => group.leave(member, turn),
-            Group::Gone => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Group::Consumer(_) | Group::Gone => Err(ErrorCode::UNKNOWN_MEMBER_ID),
         });
     left.unwrap_or(Err(ErrorCode::UNKNOWN_MEMBER_ID))
 }

@@ -36,6 +36,7 @@ pub(in crate::handlers) fn handle(
 fn listed(name: &str, group: &Group) -> Option<ListedGroup> {
     let (protocol_type, state, group_type) = match group {
         Group::Classic(group) => (group.protocol_type(), group.state_name(), "classic"),
+        Group::Consumer(group) => ("consumer", group.state_name(), "consumer"),
         Group::Gone => return None,
     };
     Some(ListedGroup {

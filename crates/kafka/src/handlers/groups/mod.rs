@@ -1,6 +1,8 @@
 //! The requests of groups: what they ask of the coordinator, and how its answers travel.
 
 pub(super) mod commit;
+pub(super) mod consumer_describe;
+pub(super) mod consumer_heartbeat;
 pub(super) mod delete;
 pub(super) mod describe;
 pub(super) mod fetch;

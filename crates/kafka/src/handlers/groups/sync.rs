@@ -36,7 +36,7 @@ fn attempt(attempt: &Attempt<'_>) -> Result<Result<Answer, NoRoom>, Refusal> {
     let groups = &call.broker.groups;
     let synced = groups.with(&name, attempt.now, |group, turn| match group {
         Group::Classic(group) => Some(group.sync(&request, &promise, turn)),
-        Group::Gone => None,
+        Group::Consumer(_) | Group::Gone => None,
     });
     Ok(match synced.flatten() {
         None => Ok(refuse(ErrorCode::UNKNOWN_MEMBER_ID)),
