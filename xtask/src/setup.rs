@@ -22,6 +22,8 @@ pub(crate) struct Tools {
     pub(crate) python: Option<PathBuf>,
     /// Node, with kafkajs and its codecs.
     pub(crate) node: Option<NodeClients>,
+    /// A member of a group by franz-go, built.
+    pub(crate) franz: Option<PathBuf>,
     /// kcat, the command line client over librdkafka.
     pub(crate) kcat: Option<PathBuf>,
     /// Java, with the tools of Apache Kafka.
@@ -94,6 +96,7 @@ pub(crate) fn prepare() -> Result<Tools> {
     let mut tools = Tools::default();
     tools.python = tools.keep("python3 with venv", python(&directory.join("python")));
     tools.node = tools.keep("node with npm", node(&directory.join("node")));
+    tools.franz = tools.keep("go (for franz-go)", franz(&directory.join("franz")));
     tools.java = tools.keep("java with maven", java(&directory.join("java")));
     tools.kcat = tools.keep("kcat", distribution_tool("kcat"));
     tools.strace = tools.keep("strace", distribution_tool("strace"));
@@ -197,6 +200,26 @@ fn install_once(directory: &Path, list: &Path, install: impl FnOnce() -> Result<
     }
     install()?;
     std::fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+/// The program of `member_franz`, built once, and again when it or its pinned modules change.
+fn franz(directory: &Path) -> Result<PathBuf> {
+    let go = command::which("go").context("go is not on the path")?;
+    std::fs::create_dir_all(directory)?;
+    let source = agents().join("member_franz");
+    let program = directory.join("member");
+    let mut wanted = String::new();
+    for name in ["go.sum", "main.go"] {
+        wanted += &std::fs::read_to_string(source.join(name))?;
+    }
+    let list = directory.join("source.txt");
+    std::fs::write(&list, wanted)?;
+    install_once(directory, &list, || {
+        let mut build = Command::new(go);
+        build.current_dir(&source).args(["build", "-o"]);
+        run_command(build.arg(&program).arg("."))
+    })?;
+    Ok(program)
 }
 
 /// A program of the distribution: found, or installed when this runs as root on a system with apt.

@@ -8,6 +8,7 @@
 mod agent;
 mod client;
 mod compare;
+mod groups;
 mod java;
 mod kcat;
 mod matrix;
@@ -60,6 +61,8 @@ pub(crate) fn run(tools: &Tools, broker: &Path) -> Result<()> {
         run_variant(tools, variant, &setup, &mut report)
             .with_context(|| keep(data, variant.name))?;
     }
+    println!("\n== groups");
+    groups::run(tools, broker, &directory, &mut report)?;
     report.finish("real clients")?;
     Ok(())
 }
