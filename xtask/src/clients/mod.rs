@@ -32,6 +32,10 @@ pub(crate) struct Options {
     /// Test a broker that runs already, at HOST:PORT, instead of the one built here. A real Kafka must pass, too.
     #[arg(long, value_name = "HOST:PORT")]
     bootstrap: Option<String>,
+
+    /// Run the groups alone, and not the matrix.
+    #[arg(long, conflicts_with = "bootstrap")]
+    groups: bool,
 }
 
 /// Runs the tests as a subcommand of their own.
@@ -43,8 +47,16 @@ pub(crate) fn run_alone(options: &Options) -> Result<()> {
     println!("{}", setup::summary(&tools.missing));
     match &options.bootstrap {
         Some(bootstrap) => run_against(&tools, bootstrap),
+        None if options.groups => run_groups(&tools, &command::release_broker()?),
         None => run(&tools, &command::release_broker()?),
     }
+}
+
+fn run_groups(tools: &Tools, broker: &Path) -> Result<()> {
+    let mut report = Report::new();
+    groups::run(tools, broker, &directory()?, &mut report)?;
+    report.finish("groups of real clients")?;
+    Ok(())
 }
 
 /// Runs the tests of every client that `tools` has against the broker at the path `broker`.
