@@ -138,7 +138,9 @@ impl Release<'_> {
             "--all",
         ];
         let shown = self.tool(CONFIGS, &broker)?;
-        ensure!(shown.contains("log.retention.ms=604800000"), "{shown}");
+        for wanted in ["log.retention.hours=168", "num.partitions=1"] {
+            ensure!(shown.contains(wanted), "no {wanted} in: {shown}");
+        }
         Ok(())
     }
 
