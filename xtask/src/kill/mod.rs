@@ -169,7 +169,7 @@ fn one_directory(
 fn rounds(setup: &Setup, kills: u32, random: &mut Random, totals: &mut Totals) -> Result<()> {
     let world = Arc::new(World::default());
     create_topic(setup)?;
-    let workers = Workers::start(&world, random.next());
+    let workers = Workers::start(&world, random.next()).and_litter(&world, random.next());
     for _ in 0..kills {
         let moment = Moment::choose(random);
         kill_once(setup, &world, moment, totals)
@@ -244,16 +244,21 @@ impl Workers {
             thread::spawn(move || producer.run())
         };
         let administrator = Administrator::new(Arc::clone(world), seed);
-        let litter = Litter::new(Arc::clone(world), seed);
         let reading = Arc::clone(world);
         Workers {
             producers: (0..PRODUCERS).map(producer).collect(),
             others: vec![
                 thread::spawn(move || administrator.run()),
-                thread::spawn(move || litter.run()),
                 thread::spawn(move || consumer::follow(&reading, PARTITIONS)),
             ],
         }
+    }
+
+    /// Has litter between what they write. It goes on when the producers are done, so the end of the log is litter then.
+    fn and_litter(mut self, world: &Arc<World>, seed: u64) -> Workers {
+        let litter = Litter::new(Arc::clone(world), seed);
+        self.others.push(thread::spawn(move || litter.run()));
+        self
     }
 
     /// Waits until every producer has everything acknowledged.
