@@ -249,7 +249,7 @@ fn a_file_cut_short_ends_the_warm_up_with_its_reason() {
 #[test]
 fn a_range_that_is_not_there_is_refused() {
     let (_file, memory) = allocated(1_000);
-    #[expect(clippy::reversed_empty_ranges)]
+    #[expect(clippy::reversed_empty_ranges, reason = "it is to be refused")]
     for range in [0..1_001, 5..4] {
         let target = Target::memory(Arc::clone(&memory), Means::Touch(Touch::Load));
         let error = Warmer::start(target, WarmOptions::whole(range), silent).unwrap_err();

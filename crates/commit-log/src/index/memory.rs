@@ -24,8 +24,10 @@ struct Chunk {
 /// Chunks for all streams of a log.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    // Boxed, so that a chunk goes from the pool to a stream and back without being copied.
-    #[expect(clippy::vec_box)]
+    #[expect(
+        clippy::vec_box,
+        reason = "a chunk goes from the pool to a stream and back without being copied"
+    )]
     free: Mutex<Vec<Box<Chunk>>>,
     used: AtomicUsize,
     /// The count of chunks that is not to be passed unnoticed.
