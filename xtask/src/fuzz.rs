@@ -30,14 +30,18 @@ pub(crate) struct Options {
     /// Seconds for each target.
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// What the changes to inputs follow from; another one each time when it is not given.
+    #[arg(long)]
+    seed: Option<u32>,
 }
 
 impl Options {
-    /// Every target, for `seconds` each.
-    pub(crate) fn all(seconds: u32) -> Options {
+    /// Every target, for `seconds` each, with the same changes to inputs each time.
+    pub(crate) fn smoke(seconds: u32) -> Options {
         Options {
             targets: Vec::new(),
             seconds,
+            seed: Some(1),
         }
     }
 }
@@ -63,7 +67,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let directory = command::target().join("fuzz");
     build(&directory)?;
     for target in chosen {
-        run_target(&directory, target, options.seconds)?;
+        run_target(&directory, target, options)?;
     }
     println!(
         "fuzz: {} targets, {} s each, nothing found",
@@ -129,14 +133,16 @@ fn host_triple() -> Result<String> {
     Ok(host.context("rustc -vV names no host")?.to_owned())
 }
 
-/// Runs one target over its kept inputs and the seeds of `fuzz/seeds/NAME`, then on for `seconds`.
-fn run_target(directory: &Path, target: &str, seconds: u32) -> Result<()> {
+/// Runs one target over its kept inputs and the seeds of `fuzz/seeds/NAME`, then on for as long as asked.
+fn run_target(directory: &Path, target: &str, options: &Options) -> Result<()> {
     let binary = directory.join(host_triple()?).join("release").join(target);
     let corpus = create(directory.join("corpus").join(target))?;
     let artifacts = create(directory.join("artifacts").join(target))?;
     let mut command = Command::new(binary);
     command
-        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-max_total_time={}", options.seconds))
+        // 0 is libFuzzer's word for a seed of its own.
+        .arg(format!("-seed={}", options.seed.unwrap_or(0)))
         .arg(format!("-rss_limit_mb={MEMORY_LIMIT_MIB}"));
     command
         .arg(format!("-timeout={INPUT_SECONDS}"))

@@ -15,6 +15,7 @@ mod random;
 mod report;
 mod setup;
 mod shape;
+mod soak;
 mod strace;
 mod test;
 mod wire;
@@ -54,6 +55,8 @@ enum Task {
     Bench(bench::Options),
     /// Runs the fuzz targets for a while on the stable toolchain.
     Fuzz(fuzz::Options),
+    /// Runs the Rust tests again and again, each time with other random histories.
+    Soak(soak::Options),
     /// Prints the lengths of functions and files, per crate.
     Shape,
 }
@@ -70,6 +73,7 @@ fn main() -> Result<()> {
         Task::Strace => strace::run_alone(),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Shape => shape::run(),
     }
 }

@@ -161,9 +161,14 @@ pub(crate) fn retry<T>(log: &Log, look_up: impl Fn(&Log) -> Result<T, ReadError>
     loop {
         match look_up(log) {
             Ok(found) => return found,
-            Err(_) => assert!(matches!(log.index_next(), Ok(IndexWork::Rebuilt(_)))),
+            Err(_) => index_again(log),
         }
     }
+}
+
+/// Builds again the index that a look-up could not use.
+pub(crate) fn index_again(log: &Log) {
+    assert!(matches!(log.index_next(), Ok(IndexWork::Rebuilt(_))));
 }
 
 fn one_record(payload: &[u8]) -> NewEntry<'_> {
