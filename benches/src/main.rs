@@ -12,7 +12,9 @@ mod load;
 mod memory;
 mod pagelog;
 mod peer;
+mod plot;
 mod process;
+mod report;
 mod rounds;
 mod sample;
 mod settings;
@@ -27,8 +29,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::figure::Figure;
 use crate::host::Host;
+use crate::report::Report;
 use crate::settings::Settings;
 
 #[derive(Parser)]
@@ -109,24 +111,24 @@ fn run(options: &Options) -> Result<()> {
     }
     let mut figures = Vec::new();
     for bench in &options.benches {
-        let rows = one(*bench, &settings)?;
+        let report = one(*bench, &settings)?;
         if let Some(results) = &options.results {
-            figure::write_lines(&rows, &host, results)?;
+            report.write(&host, results)?;
         }
-        figures.extend(rows);
+        figures.extend(report.figures);
     }
     print!("{}", figure::table(&figures));
     Ok(())
 }
 
-fn one(bench: Bench, settings: &Settings) -> Result<Vec<Figure>> {
-    match bench {
-        Bench::Append => append::run(settings).context("append"),
-        Bench::Fetch => fetch::run(settings).context("fetch"),
-        Bench::Startup => startup::run(settings).context("startup"),
-        Bench::Memory => memory::run(settings).context("memory"),
-        Bench::Storage => storage::run(settings).context("storage"),
-    }
+fn one(bench: Bench, settings: &Settings) -> Result<Report> {
+    Ok(match bench {
+        Bench::Append => append::run(settings).context("append")?.into(),
+        Bench::Fetch => fetch::run(settings).context("fetch")?.into(),
+        Bench::Startup => startup::run(settings).context("startup")?.into(),
+        Bench::Memory => memory::run(settings).context("memory")?.into(),
+        Bench::Storage => storage::run(settings).context("storage")?,
+    })
 }
 
 fn settings(options: &Options) -> Result<Settings> {

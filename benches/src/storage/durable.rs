@@ -6,10 +6,12 @@ use anyhow::Result;
 use pagelog_flush::Policy;
 
 use super::BENCH;
+use super::durable_plots::{Case, plots};
 use super::engine::{Engine, STAGED};
 use super::writers::round;
 use crate::figure::{Aim, Figure};
 use crate::limit::sync::{BareSync, Blocks};
+use crate::report::Report;
 use crate::rounds::{Contender, Metric, PAGELOG, Rounds};
 use crate::sample::Sample;
 use crate::settings::Settings;
@@ -37,20 +39,28 @@ const CASES: [(usize, Option<f64>); 5] = [
 ///
 /// # Errors
 /// The first thing that fails.
-pub(super) fn run(settings: &Settings) -> Result<Vec<Figure>> {
-    let mut figures = Vec::new();
+pub(super) fn run(settings: &Settings) -> Result<Report> {
+    let (mut report, mut measured) = (Report::default(), Vec::new());
     for (writers, aim) in CASES {
         let plural = if writers == 1 { "" } else { "s" };
         let case = format!("durable, {writers} writer{plural}");
         if settings.wants(&case) {
             eprintln!("storage: {case}");
-            figures.extend(one(settings, &case, writers, aim)?);
+            let (figures, points) = one(settings, &case, writers, aim)?;
+            report.add(figures);
+            measured.push(points);
         }
     }
-    Ok(figures)
+    report.plots = plots(&measured);
+    Ok(report)
 }
 
-fn one(settings: &Settings, case: &str, writers: usize, aim: Option<f64>) -> Result<Vec<Figure>> {
+fn one(
+    settings: &Settings,
+    case: &str,
+    writers: usize,
+    aim: Option<f64>,
+) -> Result<(Vec<Figure>, Case)> {
     let peers = Peers::start(settings)?;
     let engine = Engine::start(&settings.directory, STAGED, Policy::Sync)?;
     let stream = engine.stream(0);
@@ -101,7 +111,8 @@ fn one(settings: &Settings, case: &str, writers: usize, aim: Option<f64>) -> Res
             value,
         )
     }));
-    Ok(figures)
+    let beside = peers.names().into_iter().chain([FDATASYNC]);
+    Ok((figures, Case::of(writers, &rounds, beside.collect(), &RATE)))
 }
 
 /// The other logs, where this program was built with them.

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod durable;
+mod durable_plots;
 mod engine;
 #[cfg(feature = "peers")]
 mod peers;
@@ -9,7 +10,7 @@ mod writers;
 
 use anyhow::Result;
 
-use crate::figure::Figure;
+use crate::report::Report;
 use crate::settings::Settings;
 
 const BENCH: &str = "storage";
@@ -18,8 +19,8 @@ const BENCH: &str = "storage";
 ///
 /// # Errors
 /// The first thing that fails.
-pub(crate) fn run(settings: &Settings) -> Result<Vec<Figure>> {
-    let mut figures = durable::run(settings)?;
-    figures.extend(ahead::run(settings)?);
-    Ok(figures)
+pub(crate) fn run(settings: &Settings) -> Result<Report> {
+    let mut report = durable::run(settings)?;
+    report.add(ahead::run(settings)?);
+    Ok(report)
 }
