@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use pagelog_store::answer::{Mark, Pending, Position};
+use pagelog_store::answer::{Mark, Pending, Position, Work};
 use pagelog_transfer::{Rope, Sender};
 
 use crate::contain::contain;
@@ -19,7 +19,12 @@ pub(crate) enum Slot {
     /// To be polled.
     Waiting(Waiting),
     /// A worker has it.
-    AtWork,
+    AtWork {
+        /// Somebody has asked meanwhile that it be polled.
+        noticed: bool,
+    },
+    /// For a worker, when the one that has another answer of this connection is back.
+    Queued(Work),
 }
 
 /// A pending answer and what it was registered for.
@@ -43,6 +48,8 @@ pub(crate) enum Polled {
     Answered,
     /// Still waiting, until this time at the latest.
     Waits(Option<Instant>),
+    /// A worker has to go on with it.
+    Work(Work),
     /// It panicked.
     Broken,
     /// Nothing waits under this number.
@@ -92,9 +99,23 @@ impl Answers {
         }
     }
 
-    /// Whether a worker has the frame of this number.
-    pub(crate) fn is_at_work(&mut self, sequence: u32) -> bool {
-        matches!(self.get_mut(sequence), Some(Slot::AtWork))
+    /// Whether somebody has asked for a poll while a worker had the frame of this number; `None` if no worker has it.
+    pub(crate) fn noticed_at_work(&mut self, sequence: u32) -> Option<bool> {
+        match self.get_mut(sequence) {
+            Some(Slot::AtWork { noticed }) => Some(*noticed),
+            _ => None,
+        }
+    }
+
+    /// Takes the oldest answer that waits for a worker, which has it now.
+    pub(crate) fn next_work(&mut self) -> Option<(u32, Work)> {
+        let is_queued = |slot: &Slot| matches!(slot, Slot::Queued(_));
+        let index = self.slots.iter().position(is_queued)?;
+        let sequence = self.first.wrapping_add(index as u32);
+        match std::mem::replace(&mut self.slots[index], Slot::at_work()) {
+            Slot::Queued(work) => Some((sequence, work)),
+            _ => None,
+        }
     }
 
     /// Polls what waits under `sequence`, and registers what it goes on waiting for under `token`.
@@ -105,18 +126,21 @@ impl Answers {
         marks: &mut MarkWaits,
         now: Instant,
     ) -> Polled {
-        let Some(slot @ Slot::Waiting(_)) = self.get_mut(sequence) else {
-            return Polled::Gone;
-        };
-        let Slot::Waiting(waiting) = slot else {
-            return Polled::Gone;
+        let waiting = match self.get_mut(sequence) {
+            Some(Slot::Waiting(waiting)) => waiting,
+            Some(Slot::AtWork { noticed }) => {
+                *noticed = true;
+                return Polled::Gone;
+            }
+            _ => return Polled::Gone,
         };
         match contain(|| waiting.poll(token, marks, now)) {
-            Some(Some(rope)) => {
+            Some(Step::Answer(rope)) => {
                 self.set(sequence, Slot::Ready(rope));
                 Polled::Answered
             }
-            Some(None) => Polled::Waits(waiting.deadline),
+            Some(Step::Work(work)) => Polled::Work(work),
+            Some(Step::None) => Polled::Waits(waiting.deadline),
             None => Polled::Broken,
         }
     }
@@ -156,7 +180,18 @@ impl Answers {
     }
 }
 
+/// What a look at a pending answer gives.
+enum Step {
+    Answer(Rope),
+    Work(Work),
+    None,
+}
+
 impl Slot {
+    pub(crate) fn at_work() -> Slot {
+        Slot::AtWork { noticed: false }
+    }
+
     pub(crate) fn waiting(pending: Box<dyn Pending>) -> Slot {
         Slot::Waiting(Waiting {
             pending,
@@ -168,18 +203,21 @@ impl Slot {
     fn deadline(&self) -> Option<Instant> {
         match self {
             Slot::Waiting(waiting) => waiting.deadline,
-            Slot::Ready(_) | Slot::AtWork => None,
+            Slot::Ready(_) | Slot::AtWork { .. } | Slot::Queued(_) => None,
         }
     }
 }
 
 impl Waiting {
-    fn poll(&mut self, token: u64, marks: &mut MarkWaits, now: Instant) -> Option<Rope> {
+    fn poll(&mut self, token: u64, marks: &mut MarkWaits, now: Instant) -> Step {
         // A mark can pass the position between the poll and the look at it, so what is reached is polled once more. If that gives
         // nothing either, the mark is not what it waits for, and asking again would never end.
         for _ in 0..2 {
             if let Some(rope) = self.pending.poll(now) {
-                return Some(rope);
+                return Step::Answer(rope);
+            }
+            if let Some(work) = self.pending.hand_over() {
+                return Step::Work(work);
             }
             let wait = self.pending.wait();
             self.deadline = wait.deadline;
@@ -192,6 +230,6 @@ impl Waiting {
                 break;
             }
         }
-        None
+        Step::None
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pagelog_store::answer::{Answer, Context, Handler};
+use pagelog_store::answer::{Answer, Context, Handler, Work};
 use pagelog_transfer::{Cold, Progress, Rope, SendError, Sender};
 use rustix::io::{self, Errno};
 use rustix::net::{RecvFlags, recv, sockopt};
@@ -21,7 +21,7 @@ use crate::local::Local;
 use crate::poller::Readiness;
 use crate::server::{Accepted, Permit};
 use crate::slots::{Key, Token};
-use crate::workers::{Job, Work};
+use crate::workers::Job;
 
 /// Answers that one connection may be owed; it is not read beyond. Clients keep 5 to a few dozen requests under way.
 const OWED_COUNT_MAX: usize = 256;
@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     hung_up: bool,
     /// Epoll speaks of an error.
     errored: bool,
-    /// A worker has the newest frame.
+    /// A worker has a frame, and none is handled meanwhile.
     at_work: bool,
     /// It would read if there were room in the budget, and is in the reactor's list of those.
     paused: bool,
@@ -337,7 +337,7 @@ impl Connection {
     fn handle(&mut self, frame: &[u8], local: &mut Local, now: Instant) {
         local.counts.frames += 1;
         let token = self.next_token();
-        self.answers.push(Slot::AtWork);
+        self.answers.push(Slot::at_work());
         let context = Context {
             now,
             notify: &local.notify,
@@ -351,11 +351,21 @@ impl Connection {
 
     /// Takes what a worker brings back.
     pub(crate) fn worked(&mut self, token: Token, answer: Answer, local: &mut Local, now: Instant) {
-        if self.answers.is_at_work(token.sequence) {
-            self.at_work = false;
-            self.progress = now;
-            let size = mem::take(&mut self.work_size) as usize;
-            self.take_answer(token, answer, size, local, now);
+        let Some(noticed) = self.answers.noticed_at_work(token.sequence) else {
+            return;
+        };
+        self.at_work = false;
+        self.progress = now;
+        let size = mem::take(&mut self.work_size) as usize;
+        self.take_answer(token, answer, size, local, now);
+        if noticed {
+            self.poll(token, local, now);
+        }
+        if !self.at_work
+            && let Some((sequence, work)) = self.answers.next_work()
+        {
+            let slot = self.key.slot;
+            self.submit(Token { slot, sequence }, work, 0, local);
         }
     }
 
@@ -414,11 +424,25 @@ impl Connection {
                 self.bring_timer_forward(deadline, local);
                 false
             }
+            Polled::Work(work) => {
+                self.hand_over(token, work, local);
+                false
+            }
             Polled::Broken => {
                 self.broken(token.sequence);
                 true
             }
             Polled::Gone => false,
+        }
+    }
+
+    /// A worker goes on with what has waited: at once, or when the one that has another answer of this connection is back.
+    fn hand_over(&mut self, token: Token, work: Work, local: &mut Local) {
+        if self.at_work {
+            self.answers.set(token.sequence, Slot::Queued(work));
+        } else {
+            self.answers.set(token.sequence, Slot::at_work());
+            self.submit(token, work, 0, local);
         }
     }
 

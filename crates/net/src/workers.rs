@@ -6,14 +6,11 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use pagelog_store::answer::{Answer, CloseReason};
+use pagelog_store::answer::{Answer, CloseReason, Work};
 
 use crate::contain::contain;
 use crate::mailbox::{Mailbox, Message};
 use crate::server::Permit;
-
-/// What a handler asked to be run.
-pub(crate) type Work = Box<dyn FnOnce() -> Answer + Send>;
 
 /// One frame's work and where its answer goes.
 pub(crate) struct Job {

@@ -155,6 +155,32 @@ fn a_notice_that_overtakes_its_worker_is_not_lost() {
     }
 }
 
+/// A worker that looks for what waits sees nothing, and is told of it before it is back.
+#[test]
+fn a_notice_while_a_worker_looks_is_not_lost() {
+    let fixture = Fixture::new();
+    let at = fixture.log.log.written().get();
+    let mut client = fixture.client();
+    // Two at once: the second is looked for when the first is back.
+    let wanted = [request(ask::HAND_OVER, b"1"), request(ask::HAND_OVER, b"2")];
+    for one in &wanted {
+        client.send(one);
+    }
+    wait_until("both wait", || fixture.server.counters().polls == 2);
+    fixture.stage.tell(Mark::Written, at);
+    let looks = || *fixture.stage.looks.lock().unwrap();
+    wait_until("a worker looks", || looks() == 1);
+    fixture.check_service();
+    fixture.stage.notify(Mark::Written, at);
+    assert!(client.is_quiet());
+    fixture.stage.open_gate();
+    for one in wanted {
+        assert_eq!(client.receive(), one);
+    }
+    assert_eq!(looks(), 3, "the first was looked for twice");
+    assert_eq!(fixture.server.counters().worked, 3);
+}
+
 #[test]
 fn the_next_frame_waits_for_work_and_other_connections_do_not() {
     let fixture = Fixture::new();

@@ -58,10 +58,13 @@ pub enum Answer {
     /// Not ready yet.
     Later(Box<dyn Pending>),
     /// Has to block or to think for long: runs on a worker. The connection's next frame waits until it is back.
-    Work(Box<dyn FnOnce() -> Answer + Send>),
+    Work(Work),
     /// Nothing is sent for this frame; the connection ends once all earlier answers have been sent.
     Close(CloseReason),
 }
+
+/// What a worker does for an answer.
+pub type Work = Box<dyn FnOnce() -> Answer + Send>;
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,6 +105,12 @@ pub trait Pending: Send {
 
     /// What it waits for now; asked after every poll that gave nothing.
     fn wait(&self) -> Wait;
+
+    /// What a worker has to do before there can be an answer, because it takes long; asked after every poll that gave nothing. It takes
+    /// the place of this answer, which is dropped: what the work gives back is the answer.
+    fn hand_over(&mut self) -> Option<Work> {
+        None
+    }
 }
 
 /// When to poll a [`Pending`] again: when any of these happens, or when [`Notify`] names its token.

@@ -146,6 +146,11 @@ impl Watch {
         watch
     }
 
+    /// How many partitions it is registered with.
+    pub fn count(&self) -> usize {
+        self.partitions.len()
+    }
+
     /// Registers again with those that have told it something.
     pub fn renew(&self) {
         for partition in &self.partitions {

@@ -23,14 +23,21 @@ use crate::codec::{
     encode_response,
 };
 
+/// A request of so many bytes may name a thousand partitions, and takes as long as hundreds of others: a worker reads it and does what it
+/// asks. Produce is not among them: its bytes are records.
+const LONG_REQUEST_SIZE: usize = 16 << 10;
+
 /// The Kafka side of one connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     broker: Arc<Broker>,
     advertised: Arc<Advertised>,
     peer: IpAddr,
     muted: Arc<Muted>,
 }
+
+/// How a Produce request begins.
+const PRODUCE: [u8; 2] = (ApiKey::Produce as i16).to_be_bytes();
 
 /// What a handler needs of its request, beside the body.
 #[derive(Clone)]
@@ -77,6 +84,11 @@ impl Connection {
             id: id.unwrap_or_default().to_owned(),
             host: format!("/{}", self.peer),
         }
+    }
+
+    fn answer(&self, frame: &[u8], context: &Context<'_>) -> Answer {
+        self.route(frame, context)
+            .unwrap_or_else(|refusal| Answer::Close(refusal.into()))
     }
 
     fn route(&self, frame: &[u8], context: &Context<'_>) -> Result<Answer, Refusal> {
@@ -195,8 +207,19 @@ impl Call {
 
 impl Handler for Connection {
     fn frame(&mut self, frame: &[u8], context: &Context<'_>) -> Answer {
-        self.route(frame, context)
-            .unwrap_or_else(|refusal| Answer::Close(refusal.into()))
+        if frame.len() < LONG_REQUEST_SIZE || frame.starts_with(&PRODUCE) {
+            return self.answer(frame, context);
+        }
+        let (connection, frame) = (self.clone(), frame.to_vec());
+        let (notify, token) = (Arc::clone(context.notify), context.token);
+        Answer::Work(Box::new(move || {
+            let context = Context {
+                now: Instant::now(),
+                notify: &notify,
+                token,
+            };
+            connection.answer(&frame, &context)
+        }))
     }
 
     fn muted_until(&self) -> Option<Instant> {

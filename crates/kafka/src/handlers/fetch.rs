@@ -1,12 +1,13 @@
 //! Fetch: ranges of the log's files with a few bytes around them, now or when there is enough to read.
 //!
 //! Nothing of a record is read here. A request becomes a [`Plan`]; an attempt to carry it out costs look-ups in the index. If it gives
-//! too little, the plan waits on its partitions until one of them grows, or until the client's time is over.
+//! too little, the plan waits on its partitions until one of them grows, or until the client's time is over. An attempt at many partitions
+//! takes milliseconds, so a worker makes it, and the reactor's other connections do not wait for it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pagelog_store::answer::{Answer, Context, Pending, Wait};
+use pagelog_store::answer::{Answer, Context, Pending, Wait, Work};
 use pagelog_store::{Epoch, Offset, Partition, ReadError, ReadLimits, Waiter, Watch};
 use pagelog_transfer::Rope;
 use uuid::Uuid;
@@ -20,6 +21,9 @@ use crate::codec::fetch_answer::{FetchAnswer, FetchAnswerPartition, FetchAnswerT
 
 /// No answer is planned larger than this, whatever `fetch.max.bytes` says: a frame holds less than 2 GiB.
 const BYTES_MAX: i32 = 1 << 30;
+
+/// An attempt at so many partitions is not made by a reactor.
+const LONG_PLAN_COUNT: usize = 1_000;
 
 /// What to read.
 struct Plan {
@@ -73,11 +77,16 @@ pub(super) fn handle(
     if wait.is_zero() || plan.is_enough(&attempt) {
         return Ok(Answer::Now(plan.answer(attempt)));
     }
-    Ok(Answer::Later(Box::new(Waiting {
+    let waiting = Waiting {
         watch: Watch::new(Waiter::new(context), plan.partitions()),
         plan,
         deadline: context.now + wait,
-    })))
+    };
+    Ok(if waiting.watch.count() < LONG_PLAN_COUNT {
+        Answer::Later(Box::new(waiting))
+    } else {
+        waiting.look()
+    })
 }
 
 /// Sessions are declined: every full request is answered with session 0, after which clients go on sending full ones (KIP-227). An
@@ -316,5 +325,49 @@ impl Pending for Waiting {
             mark: None,
             deadline: Some(self.deadline),
         }
+    }
+}
+
+impl Waiting {
+    /// On a worker: the answer, or what waits for it.
+    fn look(mut self) -> Answer {
+        match self.poll(Instant::now()) {
+            Some(rope) => Answer::Now(rope),
+            None => Answer::Later(Box::new(LongWaiting {
+                deadline: self.deadline,
+                waiting: Some(Box::new(self)),
+                has_looked: true,
+            })),
+        }
+    }
+}
+
+/// A Fetch of many partitions that waits for more: a worker looks whether there is.
+struct LongWaiting {
+    /// `None` when a worker has it.
+    waiting: Option<Box<Waiting>>,
+    deadline: Instant,
+    /// A worker has just looked: the first poll need not.
+    has_looked: bool,
+}
+
+impl Pending for LongWaiting {
+    fn poll(&mut self, _now: Instant) -> Option<Rope> {
+        None
+    }
+
+    fn wait(&self) -> Wait {
+        Wait {
+            mark: None,
+            deadline: Some(self.deadline),
+        }
+    }
+
+    fn hand_over(&mut self) -> Option<Work> {
+        if std::mem::take(&mut self.has_looked) {
+            return None;
+        }
+        let waiting = self.waiting.take()?;
+        Some(Box::new(move || waiting.look()))
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use pagelog_store::answer::{Answer, Position};
-use pagelog_store::{CreateTopicError, Topic, TopicName};
+use pagelog_store::{CreateTopicError, Topic, TopicName, Topics};
 use uuid::Uuid;
 
 use super::authorized::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS};
@@ -23,6 +23,9 @@ use crate::codec::metadata::{
 
 /// How long making a topic may wait for room in the log; the request names no time.
 const CREATE_TIMEOUT_MS: i32 = 10_000;
+
+/// An answer about so many partitions is made by a worker.
+const LONG_ANSWER_COUNT: usize = 1_000;
 
 /// One topic of the answer.
 enum Shown {
@@ -42,9 +45,17 @@ pub(super) fn handle(call: Call, request: MetadataRequest) -> Result<Answer, Ref
         Some(topics) => Some(topics),
     };
     let Some(asked) = asked else {
+        let is_long = has_many_partitions(&call.broker.store.topics());
         let topics = call.broker.store.topics();
-        let shown = topics.iter().cloned().map(Shown::Topic).collect();
-        return Ok(show(call, shown, &request));
+        let show_all = move || {
+            let shown = topics.iter().cloned().map(Shown::Topic).collect();
+            show(call, shown, &request)
+        };
+        return Ok(if is_long {
+            Answer::Work(Box::new(show_all))
+        } else {
+            show_all()
+        });
     };
     if may_create(&call, &request) && asked.iter().any(|topic| is_missing(&call, topic)) {
         // Making a topic may have to wait for room in the log.
@@ -56,6 +67,11 @@ pub(super) fn handle(call: Call, request: MetadataRequest) -> Result<Answer, Ref
     }
     let shown = look_up(&call, asked, false);
     Ok(show(call, shown, &request))
+}
+
+fn has_many_partitions(topics: &Topics) -> bool {
+    let counts = topics.iter_unordered().map(|one| one.partitions().len());
+    counts.take(LONG_ANSWER_COUNT).sum::<usize>() >= LONG_ANSWER_COUNT
 }
 
 /// Before version 4 a client could not forbid it.

@@ -14,6 +14,7 @@ use pagelog_kafka::codec::produce::{
 use pagelog_kafka::codec::{FetchRequest, Request, Response, decode_response, encode_request};
 use pagelog_store::Store;
 use pagelog_store::answer::{Answer, Context, Handler, Mark, Notify, Pending, Position};
+use pagelog_transfer::Rope;
 use uuid::Uuid;
 
 /// No test waits longer for anything.
@@ -163,10 +164,22 @@ impl Client {
 }
 
 impl Waits {
-    /// Polls once.
+    /// Polls once, and has a worker do what it asks for.
     pub(crate) fn poll(&mut self) -> Option<Vec<u8>> {
-        let rope = self.pending.poll(Instant::now())?;
-        Some(rope.read_all().expect("the files are there"))
+        let bytes = |rope: Rope| rope.read_all().expect("the files are there");
+        if let Some(rope) = self.pending.poll(Instant::now()) {
+            return Some(bytes(rope));
+        }
+        let work = self.pending.hand_over()?;
+        let done = std::thread::spawn(work).join();
+        match done.expect("the work does not panic") {
+            Answer::Now(rope) => Some(bytes(rope)),
+            Answer::Later(pending) => {
+                self.pending = pending;
+                self.poll()
+            }
+            other => panic!("{other:?} of what has waited"),
+        }
     }
 
     /// Polls only when it asked for it: at a mark, a notice, or its deadline.

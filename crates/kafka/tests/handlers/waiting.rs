@@ -5,7 +5,12 @@ use std::time::{Duration, Instant};
 use pagelog_kafka::codec::delete_topics::{
     DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
-use pagelog_kafka::codec::{ErrorCode, FetchRequest, FetchResponse, decode_response};
+use pagelog_kafka::codec::fetch::FetchPartition;
+use pagelog_kafka::codec::frame::SIZE_PREFIX;
+use pagelog_kafka::codec::{
+    ErrorCode, FetchRequest, FetchResponse, MetadataRequest, decode_response, encode_request,
+};
+use pagelog_store::answer::Answer;
 use uuid::Uuid;
 
 use crate::client::{Waits, batch, fetch, produce};
@@ -28,6 +33,11 @@ fn wait_for_records(waits: Waits, version: i16) -> (ErrorCode, usize) {
         begun.elapsed() < Duration::from_millis(LONG_MS as u64 / 2),
         "woken, not timed out"
     );
+    records_of(&bytes, version)
+}
+
+/// The error of the first partition, and how many bytes of records it has.
+fn records_of(bytes: &[u8], version: i16) -> (ErrorCode, usize) {
     let (_, response) = decode_response::<FetchResponse<'_>>(&bytes[4..], version).expect("valid");
     let partition = &response.topics[0].partitions[0];
     (
@@ -111,6 +121,59 @@ fn a_reader_waits_for_as_much_as_it_asked() {
     let (_, response) = decode_response::<FetchResponse<'_>>(&bytes[4..], 11).expect("valid");
     let size = response.topics[0].partitions[0].records.map(<[u8]>::len);
     assert_eq!(size, Some(records.len()));
+    running.stop();
+}
+
+/// All partitions of a topic of a thousand, which is too much for a thread that serves others.
+fn long_list(id: Uuid, wait_max_ms: i32) -> FetchRequest<'static> {
+    let mut request = FetchRequest {
+        wait_max_ms,
+        ..fetch("", id, 0)
+    };
+    let only = request.topics[0].partitions[0].clone();
+    let partition = |index| FetchPartition {
+        index,
+        ..only.clone()
+    };
+    request.topics[0].partitions = (0..1_000).map(partition).collect();
+    request
+}
+
+#[test]
+fn a_long_list_is_looked_at_by_workers() {
+    let running = Home::new().start();
+    let mut client = running.client();
+    let name = pagelog_store::TopicName::new("a").expect("a valid name");
+    let store = &running.broker.store;
+    let topic = store.create_topic(&name, 1_000).expect("there is room");
+    let request = long_list(topic.id(), LONG_MS);
+    let frame = encode_request(13, 1, None, &request);
+    let answer = client.answer(&frame[SIZE_PREFIX..]);
+    assert!(matches!(answer, Answer::Work(_)), "{answer:?}");
+    let everything = encode_request(12, 1, None, &MetadataRequest::default());
+    let answer = client.answer(&everything[SIZE_PREFIX..]);
+    assert!(matches!(answer, Answer::Work(_)), "{answer:?}");
+
+    // Woken again and again, and registered each time with whoever had told it something.
+    let records = batch(&[b"x"]);
+    let mut patient = request.clone();
+    patient.bytes_min = 3 * records.len() as i32;
+    let waits = running.client().send(13, &patient).waits();
+    let last = request.topics[0].partitions.len() - 1;
+    assert_eq!(topic.partitions()[last].waiter_count(), 1);
+    for _ in 0..3 {
+        client.produce("a", &records);
+    }
+    let found = wait_for_records(waits, 13);
+    assert_eq!(found, (ErrorCode::NONE, 3 * records.len()));
+    assert_eq!(topic.partitions()[last].waiter_count(), 0);
+
+    let brief = FetchRequest {
+        bytes_min: 1 << 19,
+        ..long_list(topic.id(), 5)
+    };
+    let bytes = running.client().call(13, &brief);
+    assert_eq!(records_of(&bytes, 13), (ErrorCode::NONE, 3 * records.len()));
     running.stop();
 }
 

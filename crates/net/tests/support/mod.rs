@@ -12,7 +12,7 @@ use pagelog_commit_log::{
 use pagelog_net::{Marks, Server, ServerOptions};
 use pagelog_os::MappedFile;
 use pagelog_store::answer::{
-    Answer, CloseReason, Context, Handler, Mark, Notify, Pending, Position, Wait,
+    Answer, CloseReason, Context, Handler, Mark, Notify, Pending, Position, Wait, Work,
 };
 use pagelog_testing::{Fault, MemoryStorage, Operation};
 use pagelog_transfer::{Region, Rope};
@@ -37,6 +37,8 @@ pub(crate) mod ask {
     pub(crate) const WORK: u8 = b'k';
     /// By a worker that finds it has to wait for a notice.
     pub(crate) const WORK_THEN_NOTICE: u8 = b'o';
+    /// Waits for a notice, upon which a worker looks, passes the gate, and answers or waits again for what it has seen.
+    pub(crate) const HAND_OVER: u8 = b'h';
     /// At once; the next one is not taken for so many milliseconds, four bytes.
     pub(crate) const MUTE: u8 = b'm';
     pub(crate) const CLOSE: u8 = b'c';
@@ -55,6 +57,8 @@ pub(crate) struct Stage {
     pub(crate) filled: Mutex<bool>,
     pub(crate) file: Mutex<Option<Arc<MappedFile>>>,
     gate: (Mutex<bool>, Condvar),
+    /// How often a worker has looked what is filled.
+    pub(crate) looks: Mutex<usize>,
     pub(crate) dropped: Mutex<usize>,
 }
 
@@ -76,6 +80,11 @@ impl Stage {
     /// Answers all who wait for a notice, once `mark` has reached `at`.
     pub(crate) fn notify(&self, mark: Mark, at: Position) {
         *self.filled.lock().unwrap() = true;
+        self.tell(mark, at);
+    }
+
+    /// Notifies, and there is nothing.
+    pub(crate) fn tell(&self, mark: Mark, at: Position) {
         for (token, notify) in self.registered.lock().unwrap().iter() {
             notify.notify(*token, mark, at);
         }
@@ -128,6 +137,11 @@ impl Handler for TestHandler {
             Some(&ask::WORK_THEN_NOTICE) => {
                 let (token, notify) = (context.token, Arc::clone(context.notify));
                 Answer::Work(Box::new(move || register(stage, answer, token, &notify)))
+            }
+            Some(&ask::HAND_OVER) => {
+                let registered = (context.token, Arc::clone(context.notify));
+                stage.registered.lock().unwrap().push(registered);
+                Answer::Later(Box::new(Handing::new(stage, answer)))
             }
             Some(&ask::CLOSE) => Answer::Close(CloseReason::new("it was asked to")),
             Some(&ask::PANIC) => panic!("asked to panic"),
@@ -194,6 +208,49 @@ impl Drop for Later {
         if let Some(stage) = &self.stage {
             *stage.dropped.lock().unwrap() += 1;
         }
+    }
+}
+
+/// Has a worker look for it.
+struct Handing {
+    inner: Option<(Arc<Stage>, Rope)>,
+    /// It has looked just now.
+    fresh: bool,
+}
+
+impl Handing {
+    fn new(stage: Arc<Stage>, answer: Rope) -> Handing {
+        Handing {
+            inner: Some((stage, answer)),
+            fresh: true,
+        }
+    }
+}
+
+impl Pending for Handing {
+    fn poll(&mut self, _now: Instant) -> Option<Rope> {
+        None
+    }
+
+    fn wait(&self) -> Wait {
+        Wait::default()
+    }
+
+    fn hand_over(&mut self) -> Option<Work> {
+        if std::mem::replace(&mut self.fresh, false) {
+            return None;
+        }
+        let (stage, answer) = self.inner.take()?;
+        Some(Box::new(move || {
+            let filled = *stage.filled.lock().unwrap();
+            *stage.looks.lock().unwrap() += 1;
+            stage.pass_gate();
+            if filled {
+                Answer::Now(answer)
+            } else {
+                Answer::Later(Box::new(Handing::new(stage, answer)))
+            }
+        }))
     }
 }
 
