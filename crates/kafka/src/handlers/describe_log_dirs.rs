@@ -3,7 +3,9 @@
 //! Runs on a worker: the sizes of partitions are added up from the index.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use pagelog_os::Space;
 use pagelog_store::answer::Answer;
 
 use super::connection::{Call, Refusal};
@@ -23,9 +25,13 @@ pub(super) fn handle(call: Call, request: DescribeLogDirsRequest) -> Result<Answ
             }
         };
         let path = call.broker.options.static_values.get("log.dirs");
+        let log_dir = path.cloned().unwrap_or_default();
+        let (total_bytes, usable_bytes) = file_system(Path::new(&log_dir));
         let directory = DescribeLogDirsResult {
-            log_dir: path.cloned().unwrap_or_default(),
+            log_dir,
             topics,
+            total_bytes,
+            usable_bytes,
             ..Default::default()
         };
         Answer::Now(call.respond(&DescribeLogDirsResponse {
@@ -33,6 +39,21 @@ pub(super) fn handle(call: Call, request: DescribeLogDirsRequest) -> Result<Answ
             ..Default::default()
         }))
     })))
+}
+
+/// The size of the file system, and what of it is free (KIP-827); -1 where that cannot be found out.
+fn file_system(directory: &Path) -> (i64, i64) {
+    let bytes = |count| i64::try_from(count).unwrap_or(i64::MAX);
+    match Space::of(directory) {
+        Ok(space) => (
+            bytes(space.used.saturating_add(space.available)),
+            bytes(space.available),
+        ),
+        Err(error) => {
+            tracing::warn!(directory = %directory.display(), "the file system cannot be measured: {error}");
+            (-1, -1)
+        }
+    }
 }
 
 fn all(call: &Call) -> Vec<DescribeLogDirsTopic> {
