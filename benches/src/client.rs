@@ -10,10 +10,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    CreateTopicsRequest, FetchRequest, FetchResponse, ListOffsetsRequest, ProduceRequest,
-    RequestHeader, ResponseHeader, TopicName,
+    CreateTopicsRequest, FetchRequest, FetchResponse, ListOffsetsRequest, MetadataRequest,
+    ProduceRequest, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
@@ -22,6 +23,7 @@ const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 12;
 const CREATE_TOPICS_VERSION: i16 = 5;
 const LIST_OFFSETS_VERSION: i16 = 6;
+const METADATA_VERSION: i16 = 9;
 
 /// Every prepared frame has this correlation id: a connection has the answers in its order anyway.
 pub(crate) const CORRELATION_ID: i32 = 7;
@@ -65,12 +67,8 @@ impl Client {
 
     /// Sends a whole frame and returns the answer without its length.
     pub(crate) fn exchange(&mut self, frame: &[u8]) -> Result<Bytes> {
-        self.stream.write_all(frame)?;
-        let mut size = [0; 4];
-        self.stream.read_exact(&mut size)?;
-        let mut answer = vec![0; usize::try_from(i32::from_be_bytes(size))?];
-        self.stream.read_exact(&mut answer)?;
-        Ok(answer.into())
+        self.send(frame)?;
+        self.receive()
     }
 
     /// Makes a topic and waits until every partition of it serves.
@@ -78,29 +76,61 @@ impl Client {
     /// # Errors
     /// A refusal, or a partition that does not serve within 30 s.
     pub(crate) fn create(&mut self, topic: &Topic) -> Result<()> {
-        let settings = topic.settings.iter().map(|&(name, value)| {
-            CreatableTopicConfig::default()
-                .with_name(StrBytes::from_static_str(name))
-                .with_value(Some(StrBytes::from_static_str(value)))
-        });
-        let creatable = CreatableTopic::default()
-            .with_name(topic_name(topic.name))
-            .with_num_partitions(topic.partitions)
-            .with_replication_factor(1)
-            .with_configs(settings.collect());
+        self.create_all(std::slice::from_ref(topic))?;
+        self.wait_until_served(topic)
+    }
+
+    /// Makes topics by one request.
+    ///
+    /// # Errors
+    /// A refusal.
+    pub(crate) fn create_all(&mut self, topics: &[Topic]) -> Result<()> {
         let request = CreateTopicsRequest::default()
-            .with_topics(vec![creatable])
+            .with_topics(topics.iter().map(creatable).collect())
             .with_timeout_ms(30_000);
         let response = self.call(CREATE_TOPICS_VERSION, &request)?;
         for made in &response.topics {
+            let name = made.name.as_str();
             ensure!(
                 made.error_code == 0,
-                "topic {}: error {}",
-                topic.name,
+                "topic {name}: error {}",
                 made.error_code
             );
         }
-        self.wait_until_served(topic)
+        Ok(())
+    }
+
+    /// Asks for the metadata of these topics, or of all; how many partitions the answer names.
+    ///
+    /// # Errors
+    /// A broken connection or an answer that does not decode.
+    pub(crate) fn metadata(&mut self, topics: Option<&[Topic]>) -> Result<usize> {
+        let asked =
+            |topic: &Topic| MetadataRequestTopic::default().with_name(Some(topic_name(topic.name)));
+        let request = MetadataRequest::default()
+            .with_topics(topics.map(|topics| topics.iter().map(asked).collect()));
+        let response = self.call(METADATA_VERSION, &request)?;
+        Ok(response.topics.iter().map(|one| one.partitions.len()).sum())
+    }
+
+    /// Sends a whole frame, whose answer is [`Client::receive`]d later.
+    ///
+    /// # Errors
+    /// A broken connection.
+    pub(crate) fn send(&mut self, frame: &[u8]) -> Result<()> {
+        Ok(self.stream.write_all(frame)?)
+    }
+
+    /// The next answer, without its length.
+    ///
+    /// # Errors
+    /// A broken connection, or no answer within a minute.
+    pub(crate) fn receive(&mut self) -> Result<Bytes> {
+        let mut size = [0; 4];
+        self.stream.read_exact(&mut size)?;
+        let mut answer = vec![0; usize::try_from(i32::from_be_bytes(size))?];
+        self.stream.read_exact(&mut answer)?;
+        Ok(answer.into())
     }
 
     fn wait_until_served(&mut self, topic: &Topic) -> Result<()> {
@@ -198,29 +228,64 @@ pub(crate) fn fetch_frame(
     partition_bytes_max: i32,
     bytes_max: i32,
 ) -> Result<Vec<u8>> {
-    let partitions = partitions
-        .iter()
-        .map(|&(index, offset)| {
-            FetchPartition::default()
-                .with_partition(index)
-                .with_current_leader_epoch(-1)
-                .with_fetch_offset(offset)
-                .with_last_fetched_epoch(-1)
-                .with_log_start_offset(-1)
-                .with_partition_max_bytes(partition_bytes_max)
-        })
-        .collect();
-    let topic = FetchTopic::default()
+    let topic = fetch_topic(topic, partitions, partition_bytes_max);
+    let request = fetch_request(vec![topic], bytes_max).with_max_wait_ms(500);
+    frame(FETCH_VERSION, &request)
+}
+
+/// The whole frame of a Fetch of every partition of topics, each from its offset on, which is answered when there is something to read or
+/// after `wait_max`.
+///
+/// # Errors
+/// Where the codec refuses a field.
+pub(crate) fn poll_frame<'a>(
+    topics: impl IntoIterator<Item = (&'a Topic, i64)>,
+    wait_max: Duration,
+) -> Result<Vec<u8>> {
+    let topics = topics.into_iter().map(|(topic, offset)| {
+        let partitions: Vec<(i32, i64)> = (0..topic.partitions).map(|one| (one, offset)).collect();
+        fetch_topic(topic.name, &partitions, 1 << 20)
+    });
+    let wait_ms = i32::try_from(wait_max.as_millis())?;
+    let request = fetch_request(topics.collect(), 50 << 20).with_max_wait_ms(wait_ms);
+    frame(FETCH_VERSION, &request)
+}
+
+fn fetch_topic(topic: &str, partitions: &[(i32, i64)], bytes_max: i32) -> FetchTopic {
+    let partition = |&(index, offset): &(i32, i64)| {
+        FetchPartition::default()
+            .with_partition(index)
+            .with_current_leader_epoch(-1)
+            .with_fetch_offset(offset)
+            .with_last_fetched_epoch(-1)
+            .with_log_start_offset(-1)
+            .with_partition_max_bytes(bytes_max)
+    };
+    FetchTopic::default()
         .with_topic(topic_name(topic))
-        .with_partitions(partitions);
-    let request = FetchRequest::default()
+        .with_partitions(partitions.iter().map(partition).collect())
+}
+
+fn fetch_request(topics: Vec<FetchTopic>, bytes_max: i32) -> FetchRequest {
+    FetchRequest::default()
         .with_replica_id((-1).into())
-        .with_max_wait_ms(500)
         .with_min_bytes(1)
         .with_max_bytes(bytes_max)
         .with_session_epoch(-1)
-        .with_topics(vec![topic]);
-    frame(FETCH_VERSION, &request)
+        .with_topics(topics)
+}
+
+fn creatable(topic: &Topic) -> CreatableTopic {
+    let settings = topic.settings.iter().map(|&(name, value)| {
+        CreatableTopicConfig::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_value(Some(StrBytes::from_static_str(value)))
+    });
+    CreatableTopic::default()
+        .with_name(topic_name(topic.name))
+        .with_num_partitions(topic.partitions)
+        .with_replication_factor(1)
+        .with_configs(settings.collect())
 }
 
 fn topic_name(name: &str) -> TopicName {

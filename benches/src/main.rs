@@ -22,6 +22,7 @@ mod shape;
 mod startup;
 mod statistics;
 mod storage;
+mod topics;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -86,6 +87,7 @@ enum Bench {
     Fetch,
     Startup,
     Memory,
+    Topics,
     Storage,
 }
 
@@ -127,6 +129,7 @@ fn one(bench: Bench, settings: &Settings) -> Result<Report> {
         Bench::Fetch => fetch::run(settings).context("fetch")?.into(),
         Bench::Startup => startup::run(settings).context("startup")?.into(),
         Bench::Memory => memory::run(settings).context("memory")?.into(),
+        Bench::Topics => topics::run(settings).context("topics")?.into(),
         Bench::Storage => storage::run(settings).context("storage")?,
     })
 }

@@ -62,6 +62,18 @@ impl Pagelog {
         })
     }
 
+    /// Stops it well, then starts again on the same data; the start's time is the new server's.
+    ///
+    /// # Errors
+    /// Where it does not end well, or does not get ready again.
+    pub(crate) fn stop_and_restart(self, binary: &Path, flush: Flush) -> Result<Pagelog> {
+        let Pagelog {
+            server, directory, ..
+        } = self;
+        server.stop().with_context(|| log_of(directory.path()))?;
+        Pagelog::start(binary, directory, flush)
+    }
+
     /// SIGKILL, then starts again on the same data; the start's time is the new server's.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ enum Bench {
     Startup,
     /// Memory of an idle broker.
     Memory,
+    /// 100,000 partitions: made, written to, started with, polled and waited for.
+    Topics,
     /// The storage engine without a broker, beside other logs.
     Storage,
 }
@@ -105,7 +107,13 @@ impl Options {
 /// As [`run`].
 pub(crate) fn smoke() -> Result<()> {
     run(&Options {
-        benches: vec![Bench::Append, Bench::Fetch, Bench::Startup, Bench::Memory],
+        benches: vec![
+            Bench::Append,
+            Bench::Fetch,
+            Bench::Startup,
+            Bench::Memory,
+            Bench::Topics,
+        ],
         quick: true,
         rounds: 1,
         seconds: 0.05,
@@ -138,7 +146,7 @@ mod tests {
     fn without_a_name_all_benches_run() {
         assert_eq!(
             names(&[]),
-            ["append", "fetch", "startup", "memory", "storage"]
+            ["append", "fetch", "startup", "memory", "topics", "storage"]
         );
         assert_eq!(names(&[Bench::Fetch]), ["fetch"]);
     }
