@@ -9,7 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use pagelog_kafka::codec::ErrorCode;
+use pagelog_kafka::codec::offset_commit::{OffsetCommitPartition, OffsetCommitTopic};
+use pagelog_kafka::codec::offset_fetch::OffsetFetchTopic;
+use pagelog_kafka::codec::{
+    ErrorCode, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
+};
 
 use crate::broker::{PATIENCE, Setup};
 use crate::command;
@@ -18,6 +22,12 @@ use crate::wire::batch::{self, Sender};
 
 /// The topic of these tests.
 const TOPIC: &str = "lines";
+
+/// Who commits in these tests, without a member.
+const GROUP: &str = "readers";
+
+/// The version of OffsetCommit and OffsetFetch.
+const COMMIT: i16 = 5;
 
 /// Small segments, so that a little data fills several.
 const SMALL: [&str; 4] = [
@@ -102,8 +112,13 @@ pub(crate) fn full_disk(binary: &Path, directory: &Path) -> Result<()> {
     fill_up(&ballast)?;
     let (second, error) = fill(&mut connection, first, 10_000)?;
     let error = error.context("a full disk takes everything")?;
+    let committed = commit_until_refused(&mut connection)?;
+    ensure!(
+        fetch_commit(&mut connection)? == committed,
+        "what was committed last is not there"
+    );
     println!(
-        "      {} records of 32 KiB were acknowledged, then: {error}",
+        "      {} records of 32 KiB were acknowledged, then: {error}; {committed} offsets were committed after that",
         first + second
     );
     ensure!(
@@ -117,6 +132,15 @@ pub(crate) fn full_disk(binary: &Path, directory: &Path) -> Result<()> {
         count_records(broker.address())? == count,
         "what was acknowledged is not there after there was room"
     );
+    ensure!(
+        fetch_commit(&mut connection)? == committed,
+        "what was committed is lost since there is room"
+    );
+    let error = commit(&mut connection, committed + 1)?;
+    ensure!(
+        error == ErrorCode::NONE,
+        "nothing can be committed: {error}"
+    );
     drop(connection);
     broker.stop()?;
     let broker = setup.start()?;
@@ -124,8 +148,61 @@ pub(crate) fn full_disk(binary: &Path, directory: &Path) -> Result<()> {
         count_records(broker.address())? == count,
         "what was acknowledged is not there after a restart"
     );
+    let mut connection = Connection::open(broker.address())?;
+    ensure!(
+        fetch_commit(&mut connection)? == committed + 1,
+        "what was committed is not there after a restart"
+    );
+    drop(connection);
     broker.stop()?;
     Ok(())
+}
+
+/// Commits 1, 2, 3, … until one is refused, which it is when not even so little has room; what was taken last.
+fn commit_until_refused(connection: &mut Connection) -> Result<i64> {
+    for offset in 1..200_000 {
+        match commit(connection, offset)? {
+            ErrorCode::NONE => {}
+            ErrorCode::COORDINATOR_NOT_AVAILABLE => return Ok(offset - 1),
+            error => bail!("a commit that finds no room is refused with {error}"),
+        }
+    }
+    bail!("a full disk takes every commit")
+}
+
+fn commit(connection: &mut Connection, offset: i64) -> Result<ErrorCode> {
+    let request = OffsetCommitRequest {
+        group_id: GROUP,
+        topics: vec![OffsetCommitTopic {
+            name: TOPIC,
+            partitions: vec![OffsetCommitPartition {
+                index: 0,
+                offset,
+                ..Default::default()
+            }],
+        }],
+        ..Default::default()
+    };
+    let id = connection.send(COMMIT, &request)?;
+    let mut frame = Vec::new();
+    let response: OffsetCommitResponse = connection.receive(COMMIT, id, &mut frame)?;
+    Ok(response.topics[0].partitions[0].error)
+}
+
+/// What is committed; 0 if nothing is.
+fn fetch_commit(connection: &mut Connection) -> Result<i64> {
+    let request = OffsetFetchRequest {
+        group_id: GROUP,
+        topics: Some(vec![OffsetFetchTopic {
+            name: TOPIC,
+            partition_indexes: vec![0],
+        }]),
+        ..Default::default()
+    };
+    let id = connection.send(COMMIT, &request)?;
+    let mut frame = Vec::new();
+    let response: OffsetFetchResponse = connection.receive(COMMIT, id, &mut frame)?;
+    Ok(response.topics[0].partitions[0].offset.max(0))
 }
 
 /// Writes a file until there is no more room.

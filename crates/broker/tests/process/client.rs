@@ -10,7 +10,8 @@ use pagelog_kafka::codec::metadata::MetadataRequestTopic;
 use pagelog_kafka::codec::produce::{ProducePartition, ProduceTopic};
 use pagelog_kafka::codec::{
     FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
-    MetadataResponse, ProduceRequest, ProduceResponse, Request, decode_response, encode_request,
+    MetadataResponse, ProduceRequest, ProduceResponse, Request, Response, decode_response,
+    encode_request,
 };
 
 /// Versions that name topics by name.
@@ -167,7 +168,23 @@ impl Client {
         matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
     }
 
-    fn send<'a, R: Request<'a>>(&mut self, version: i16, request: &R) {
+    /// Asks and decodes; for answers that borrow nothing.
+    pub(crate) fn ask<'a, A>(&mut self, version: i16, request: &impl Request<'a>) -> A
+    where
+        A: for<'b> Response<'b>,
+    {
+        self.send(version, request);
+        self.answer(version)
+    }
+
+    /// The answer to the oldest request that has none yet.
+    pub(crate) fn answer<A: for<'b> Response<'b>>(&mut self, version: i16) -> A {
+        decode_response(&self.receive().unwrap(), version)
+            .unwrap()
+            .1
+    }
+
+    pub(crate) fn send<'a, R: Request<'a>>(&mut self, version: i16, request: &R) {
         self.0
             .write_all(&encode_request(version, 1, Some("process test"), request))
             .unwrap();

@@ -2,6 +2,7 @@
 
 mod broker;
 mod client;
+mod groups;
 mod offline;
 mod refusing;
 mod retaining;

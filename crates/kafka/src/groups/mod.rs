@@ -125,6 +125,7 @@ impl Coordinator {
             now,
             now_ms: now_ms(),
             options: &self.options,
+            state_size_max: self.store.log().options().payload_size_max as usize,
             keep: &keep,
         };
         act(group, &turn)

@@ -15,6 +15,8 @@ pub(crate) struct Turn<'a> {
     /// The same as milliseconds since 1970, for what outlives the process.
     pub(crate) now_ms: i64,
     pub(crate) options: &'a GroupOptions,
+    /// The most bytes of a group's state that the log takes.
+    pub(crate) state_size_max: usize,
     /// Keeps the group's state in the log.
     pub(crate) keep: &'a dyn Fn(&Bytes) -> Result<Position, LogError>,
 }

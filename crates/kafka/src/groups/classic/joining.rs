@@ -87,6 +87,8 @@ impl ClassicGroup {
         let request = join.request;
         let outcome = if !self.takes(request) {
             Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
+        } else if !self.has_room(request, turn) {
+            Err(ErrorCode::GROUP_MAX_SIZE_REACHED)
         } else if request.member_id.is_empty() {
             match request.group_instance_id {
                 Some(instance_id) if self.instances.contains_key(instance_id) => {
@@ -119,6 +121,18 @@ impl ClassicGroup {
         is_type
             && !request.protocol_type.is_empty()
             && request.protocols.iter().any(|one| known_to_all(one.name))
+    }
+
+    /// Whether what its members say would still fit into one entry of the log, so that no member is let in whose group cannot be kept.
+    fn has_room(&self, request: &JoinGroupRequest<'_>, turn: &Turn<'_>) -> bool {
+        let asked = request.protocols.iter();
+        let asked: usize = asked.map(|one| one.name.len() + one.metadata.len()).sum();
+        let others = self
+            .members
+            .iter()
+            .filter(|(id, _)| *id != request.member_id);
+        let others: usize = others.map(|(_, member)| member.protocols_size()).sum();
+        others.saturating_add(asked) <= turn.state_size_max
     }
 
     fn join_new(

@@ -58,6 +58,12 @@ impl Member {
                 .all(|(own, asked)| own.name == asked.name && own.metadata == asked.metadata)
     }
 
+    /// The bytes of what it says.
+    pub(super) fn protocols_size(&self) -> usize {
+        let sizes = self.protocols.iter();
+        sizes.map(|own| own.name.len() + own.metadata.len()).sum()
+    }
+
     pub(super) fn knows(&self, protocol: &str) -> bool {
         self.protocols.iter().any(|own| own.name == protocol)
     }

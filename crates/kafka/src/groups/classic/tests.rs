@@ -100,6 +100,7 @@ impl Fixture {
             now: self.now,
             now_ms: 77,
             options: &self.options,
+            state_size_max: 1 << 20,
             keep: &keep,
         };
         act(&mut self.group, &turn)
@@ -324,6 +325,31 @@ fn a_member_that_dies_is_left_out() {
     assert_eq!(fixture.beat(&joined[1]), Err(ErrorCode::UNKNOWN_MEMBER_ID));
     let again = taken(&fixture.join(back(&joined[0].member_id)));
     assert_eq!((again.members.len(), again.leader), (1, again.member_id));
+}
+
+/// A member that dies, comes back as another, and dies again, for hours: it costs the other a rebalance each time and nothing else.
+#[test]
+fn one_that_comes_and_goes_leaves_nothing_behind() {
+    let (mut fixture, joined) = Fixture::stable(1);
+    let steady = joined[0].member_id.as_str();
+    for _ in 0..100 {
+        let newcomer = fixture.join(NEW);
+        let again = fixture.join(back(steady));
+        let both = [taken(&again), taken(&newcomer)];
+        assert_eq!(both[0].members.len(), 2);
+        fixture.sync_all(&both);
+        fixture.pass(SESSION * 3 / 4);
+        assert_eq!(fixture.beat(&both[0]), Ok(()));
+        fixture.pass(SESSION * 3 / 4);
+        let missed = fixture.beat(&both[0]);
+        assert_eq!(missed, Err(ErrorCode::REBALANCE_IN_PROGRESS));
+        let alone = taken(&fixture.join(back(steady)));
+        assert_eq!(alone.generation_id, both[0].generation_id + 1);
+        assert_eq!(alone.members.len(), 1);
+        fixture.sync_all(&[alone]);
+    }
+    assert_eq!(fixture.group.members.len(), 1);
+    assert!(fixture.group.expected.is_empty() && fixture.group.instances.is_empty());
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pagelog_store::Topics;
 use pagelog_store::answer::Position;
+use pagelog_store::{LogError, Topics};
 
 use super::ConsumerGroup;
 use super::assignor::Assignor;
@@ -117,15 +117,26 @@ impl ConsumerGroup {
             LEAVES | AWAY => self.leave(beat, turn),
             _ => self.stay(beat, turn),
         }?;
-        let after = if self.unkept {
-            self.keep(turn).map_err(|error| {
+        if !self.unkept {
+            return Ok((outcome, Position(0)));
+        }
+        match self.keep(turn) {
+            Ok(after) => Ok((outcome, after)),
+            Err(error @ LogError::TooLarge { .. }) => {
+                self.remove(beat.member_id, turn);
+                tracing::warn!(
+                    member = beat.member_id,
+                    "sent away, since its group has become too large to be kept: {error}"
+                );
+                let message =
+                    format!("with this member the group is too large to be kept: {error}");
+                Err((ErrorCode::GROUP_MAX_SIZE_REACHED, message))
+            }
+            Err(error) => {
                 let message = format!("the log takes nothing at the moment: {error}");
-                (ErrorCode::COORDINATOR_NOT_AVAILABLE, message)
-            })?
-        } else {
-            Position(0)
-        };
-        Ok((outcome, after))
+                Err((ErrorCode::COORDINATOR_NOT_AVAILABLE, message))
+            }
+        }
     }
 
     fn leave(

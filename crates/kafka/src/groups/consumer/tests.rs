@@ -21,6 +21,7 @@ use crate::groups::turn::Turn;
 const SESSION: Duration = Duration::from_secs(45);
 const REBALANCE_MS: i32 = 60_000;
 const SECOND: Duration = Duration::from_secs(1);
+const STATE_SIZE_MAX: usize = 64 << 10;
 
 struct Fixture {
     group: ConsumerGroup,
@@ -87,6 +88,12 @@ impl Fixture {
             if self.busy.get() {
                 return Err(LogError::Busy(Busy::Ring));
             }
+            if state.len() > STATE_SIZE_MAX {
+                return Err(LogError::TooLarge {
+                    size: state.len() as u64,
+                    max: STATE_SIZE_MAX as u32,
+                });
+            }
             self.kept.borrow_mut().push(state.clone());
             Ok(Position(self.kept.borrow().len() as u64))
         };
@@ -95,6 +102,7 @@ impl Fixture {
             now: self.now,
             now_ms: 77,
             options: &options,
+            state_size_max: STATE_SIZE_MAX,
             keep: &keep,
         };
         act(&mut self.group, &self.topics, &turn)
@@ -400,6 +408,51 @@ fn a_log_without_room_is_told_and_the_next_heartbeat_goes_on() {
     fixture.settle(&mut [&mut one]);
     assert_eq!(one.owned.len(), 2);
     assert!(!fixture.kept.borrow().is_empty());
+}
+
+#[test]
+fn one_with_whom_the_group_is_too_large_is_sent_away_and_the_others_go_on() {
+    let mut fixture = Fixture::new(&[("a", 2)]);
+    let mut one = client("1", &["a"]);
+    fixture.settle(&mut [&mut one]);
+    let long = "x".repeat(STATE_SIZE_MAX);
+    let request = ConsumerGroupHeartbeatRequest {
+        group_id: "g",
+        member_id: "2",
+        rebalance_timeout_ms: 1,
+        subscribed_topic_names: Some(vec!["a", &long]),
+        topic_partitions: Some(Vec::new()),
+        ..Default::default()
+    };
+    for _ in 0..2 {
+        assert_eq!(
+            fixture.send(&request),
+            Err(ErrorCode::GROUP_MAX_SIZE_REACHED)
+        );
+    }
+    fixture.settle(&mut [&mut one]);
+    assert_eq!(one.owned.len(), 2);
+}
+
+/// A member that dies, comes back, and dies again, for hours: it costs the others a rebalance each time and nothing else.
+#[test]
+fn one_that_comes_and_goes_leaves_nothing_behind() {
+    let mut fixture = Fixture::new(&[("a", 4)]);
+    let mut steady = client("steady", &["a"]);
+    fixture.settle(&mut [&mut steady]);
+    for _ in 0..100 {
+        let mut flapping = client("flapping", &["a"]);
+        fixture.settle(&mut [&mut steady, &mut flapping]);
+        assert_eq!(sizes(&[&steady, &flapping]), [2, 2]);
+        // It is heard of no more, and the other goes on sending heartbeats.
+        for _ in 0..2 {
+            fixture.now += SESSION * 3 / 4;
+            fixture.beat(&mut steady).expect("it is a member");
+        }
+        fixture.settle(&mut [&mut steady]);
+        assert_eq!(sizes(&[&steady]), [4]);
+        assert_eq!(fixture.group.members.len(), 1);
+    }
 }
 
 #[test]
