@@ -1,11 +1,11 @@
 // The agent for kafkajs. It reads only in groups, so this one produces and administers; see agent.py for the manner.
 'use strict';
 
-const readline = require('node:readline');
 const { Kafka, CompressionTypes, CompressionCodecs, ConfigResourceTypes, logLevel } = require('kafkajs');
 const snappy = require('kafkajs-snappy');
 const lz4 = require('lz4-napi');
 const { ZstdCodec } = require('zstd-codec');
+const { decode, serve } = require('./agent.js');
 
 // kafkajs compresses with gzip by itself, and takes the other codecs from outside.
 CompressionCodecs[CompressionTypes.Snappy] = snappy;
@@ -29,12 +29,11 @@ const CODECS = {
 const ACKS = { 0: 0, 1: 1, all: -1 };
 
 const kafka = new Kafka({ clientId: 'agent', brokers: [process.argv[2]], logLevel: logLevel.ERROR });
-const bytes = (text) => (text === null ? null : Buffer.from(text, 'base64'));
 
 // kafkajs takes headers as an object, in which a repeated name has a list of values.
 function headers(pairs) {
   const grouped = {};
-  for (const [name, value] of pairs) (grouped[name] ??= []).push(bytes(value));
+  for (const [name, value] of pairs) (grouped[name] ??= []).push(decode(value));
   return grouped;
 }
 
@@ -60,8 +59,8 @@ const commands = {
         acks: ACKS[command.acks],
         compression: CODECS[command.codec],
         messages: command.records.map((record) => ({
-          key: bytes(record.key),
-          value: bytes(record.value),
+          key: decode(record.key),
+          value: decode(record.value),
           headers: headers(record.headers),
           timestamp: String(record.timestamp),
           partition: command.partition,
@@ -123,18 +122,4 @@ const commands = {
   }),
 };
 
-async function main() {
-  for await (const line of readline.createInterface({ input: process.stdin })) {
-    const command = JSON.parse(line);
-    let answer;
-    try {
-      answer = (await commands[command.do](command)) ?? {};
-    } catch (error) {
-      console.error(error);
-      answer = { error: String(error) };
-    }
-    console.log(JSON.stringify(answer));
-  }
-}
-
-main().then(() => process.exit(0));
+serve(commands);

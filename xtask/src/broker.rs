@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::command;
+
 /// How long a start or a clean stop may take before the test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -213,12 +215,7 @@ impl Broker {
     /// # Errors
     /// The process is gone.
     pub(crate) fn terminate(&self) -> Result<()> {
-        let id = i32::try_from(self.child.id())
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
-        let id = id.context("the broker has no process id")?;
-        rustix::process::kill_process(id, rustix::process::Signal::TERM)
-            .context("cannot signal the broker")
+        command::terminate(&self.child)
     }
 
     /// Waits until the process ends by itself.

@@ -1,10 +1,11 @@
 //! Running other programs: shown before they run, and a failure names the command.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -57,6 +58,16 @@ fn show(command: &Command) -> String {
         shown.push_str(&argument.to_string_lossy());
     }
     shown
+}
+
+/// Sends SIGTERM to a program that was started here.
+///
+/// # Errors
+/// It is gone.
+pub(crate) fn terminate(child: &Child) -> Result<()> {
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let id = id.context("the program has no process id")?;
+    kill_process(id, Signal::TERM).with_context(|| format!("cannot signal process {}", child.id()))
 }
 
 /// Where a program of that name lies on the search path, if it does.

@@ -39,6 +39,12 @@ impl Report {
         true
     }
 
+    /// Counts the cases of another report, too.
+    pub(crate) fn absorb(&mut self, other: Report) {
+        self.count += other.count;
+        self.failed.extend(other.failed);
+    }
+
     /// Prints the summary.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::clients::Jvm;
 use crate::command::{self, run as run_command};
 
 /// The directory with the agents and with the two lists of pinned packages.
@@ -22,6 +23,8 @@ pub(crate) struct Tools {
     pub(crate) python: Option<PathBuf>,
     /// Node, with kafkajs and its codecs.
     pub(crate) node: Option<NodeClients>,
+    /// The same, if it is one on which @platformatic/kafka runs.
+    pub(crate) platformatic: Option<NodeClients>,
     /// A member of a group by franz-go, built.
     pub(crate) franz: Option<PathBuf>,
     /// kcat, the command line client over librdkafka.
@@ -35,7 +38,7 @@ pub(crate) struct Tools {
 }
 
 /// A Node runtime and the directory where its packages are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NodeClients {
     /// The `node` program.
     pub(crate) node: PathBuf,
@@ -43,15 +46,11 @@ pub(crate) struct NodeClients {
     pub(crate) modules: PathBuf,
 }
 
-/// A Java runtime, and the directories with the jars of two releases of Apache Kafka.
+/// A Java runtime, with Apache Kafka's jars.
 #[derive(Debug)]
 pub(crate) struct JavaClients {
-    /// The `java` program.
-    pub(crate) java: PathBuf,
-    /// Kafka 3.9.
-    pub(crate) kafka_3_9: PathBuf,
-    /// Kafka 4.3.
-    pub(crate) kafka_4_3: PathBuf,
+    /// Kafka 3.9 and 4.3.
+    pub(crate) releases: [Jvm; 2],
 }
 
 /// A tool that could not be had.
@@ -96,6 +95,8 @@ pub(crate) fn prepare() -> Result<Tools> {
     let mut tools = Tools::default();
     tools.python = tools.keep("python3 with venv", python(&directory.join("python")));
     tools.node = tools.keep("node with npm", node(&directory.join("node")));
+    let runs = platformatic(tools.node.as_ref());
+    tools.platformatic = tools.keep("node 20.19 (for @platformatic/kafka)", runs);
     tools.franz = tools.keep("go (for franz-go)", franz(&directory.join("franz")));
     tools.java = tools.keep("java with maven", java(&directory.join("java")));
     tools.kcat = tools.keep("kcat", distribution_tool("kcat"));
@@ -167,11 +168,30 @@ fn node(directory: &Path) -> Result<NodeClients> {
     })
 }
 
+/// Node, if the package loads there: an older one lacks much that it uses.
+fn platformatic(node: Option<&NodeClients>) -> Result<NodeClients> {
+    let node = node.context("node with npm is missing")?;
+    let mut load = Command::new(&node.node);
+    load.env("NODE_PATH", &node.modules);
+    let loaded = load.args(["-e", "require('@platformatic/kafka')"]).output();
+    let loaded = loaded.context("cannot start node")?;
+    if !loaded.status.success() {
+        let complained = String::from_utf8_lossy(&loaded.stderr);
+        anyhow::bail!("it does not load: {}", complained.trim());
+    }
+    Ok(node.clone())
+}
+
 /// Two releases of Kafka's tools, with all that they need, by Maven.
 fn java(directory: &Path) -> Result<JavaClients> {
     let java = command::which("java").context("java is not on the path")?;
-    let release = |name: &str| {
+    let release = |name: &'static str| {
         let directory = directory.join(name);
+        let jvm = Jvm {
+            java: java.clone(),
+            version: name,
+            jars: directory.clone(),
+        };
         let project = agents().join(format!("kafka-{name}.pom.xml"));
         install_once(&directory, &project, || {
             let maven = command::which("mvn").context("mvn is not on the path")?;
@@ -179,14 +199,13 @@ fn java(directory: &Path) -> Result<JavaClients> {
             let mut copy = Command::new(maven);
             copy.args(["-q", "-B", "-f"]).arg(&project);
             copy.arg("org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies");
-            run_command(copy.arg(format!("-DoutputDirectory={}", directory.display())))
+            run_command(copy.arg(format!("-DoutputDirectory={}", directory.display())))?;
+            jvm.make_archive()
         })?;
-        anyhow::Ok(directory)
+        anyhow::Ok(jvm)
     };
     Ok(JavaClients {
-        java,
-        kafka_3_9: release("3.9")?,
-        kafka_4_3: release("4.3")?,
+        releases: [release("3.9")?, release("4.3")?],
     })
 }
 

@@ -26,6 +26,8 @@ struct Character {
     reads: bool,
     /// Whether a header's value may be null.
     null_header_values: bool,
+    /// Whether it reads snappy in Java's framing.
+    framed_snappy: bool,
 }
 
 const PYTHON: [Character; 3] = [
@@ -34,26 +36,38 @@ const PYTHON: [Character; 3] = [
         file: "agent_confluent.py",
         reads: true,
         null_header_values: true,
+        framed_snappy: true,
     },
     Character {
         name: "kafka-python",
         file: "agent_kafka_python.py",
         reads: true,
         null_header_values: false,
+        framed_snappy: true,
     },
     Character {
         name: "aiokafka",
         file: "agent_aiokafka.py",
         reads: true,
         null_header_values: true,
+        framed_snappy: true,
     },
 ];
 
-const NODE: Character = Character {
+const KAFKAJS: Character = Character {
     name: "kafkajs",
     file: "agent_kafkajs.js",
     reads: false,
     null_header_values: false,
+    framed_snappy: true,
+};
+
+const PLATFORMATIC: Character = Character {
+    name: "platformatic",
+    file: "agent_platformatic.js",
+    reads: true,
+    null_header_values: true,
+    framed_snappy: false,
 };
 
 /// A running agent; dropping it ends it.
@@ -78,10 +92,15 @@ pub(crate) fn start_all(tools: &Tools, bootstrap: &str, logs: &Path) -> Result<V
             )?);
         }
     }
-    if let Some(node) = &tools.node {
-        let mut command = Command::new(&node.node);
-        command.env("NODE_PATH", &node.modules);
-        agents.push(Agent::start(&NODE, command, bootstrap, logs)?);
+    for (node, character) in [
+        (&tools.node, &KAFKAJS),
+        (&tools.platformatic, &PLATFORMATIC),
+    ] {
+        if let Some(node) = node {
+            let mut command = Command::new(&node.node);
+            command.env("NODE_PATH", &node.modules);
+            agents.push(Agent::start(character, command, bootstrap, logs)?);
+        }
     }
     Ok(agents)
 }
@@ -159,6 +178,10 @@ impl Client for Agent {
 
     fn reads(&self) -> bool {
         self.character.reads
+    }
+
+    fn reads_framed_snappy(&self) -> bool {
+        self.character.framed_snappy
     }
 
     fn sends(&self, mut record: Record) -> Record {

@@ -142,6 +142,11 @@ pub(crate) trait Client {
         true
     }
 
+    /// Whether it can read snappy in Java's framing.
+    fn reads_framed_snappy(&self) -> bool {
+        true
+    }
+
     /// Whether it creates and deletes topics.
     fn administers(&self) -> bool {
         true

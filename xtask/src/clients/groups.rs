@@ -9,23 +9,29 @@
 //! After each step the runner waits until every group has read on in every partition. In the end each record that was acknowledged has been read in
 //! each group, and each group has committed all of it. A member says what it has read before it commits it, so what is committed and was not said would be lost.
 
+mod kind;
 mod load;
 mod member;
+mod shell;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use pagelog_kafka::codec::offset_fetch::OffsetFetchTopic;
-use pagelog_kafka::codec::{OffsetFetchRequest, OffsetFetchResponse};
+use pagelog_kafka::codec::{
+    ListGroupsRequest, ListGroupsResponse, OffsetFetchRequest, OffsetFetchResponse,
+};
 
 use super::port_of;
 use crate::broker::{Broker, Setup};
 use crate::report::Report;
 use crate::setup::Tools;
 use crate::wire::Connection;
+use kind::Kind;
 use load::Load;
-use member::{Group, Kind};
+use member::Group;
+use shell::Shell;
 
 /// The topic of all groups.
 const TOPIC: &str = "shared";
@@ -38,6 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The version of OffsetFetch that the runner speaks: one group, no flexible fields.
 const OFFSET_FETCH: i16 = 5;
+
+/// The version of ListGroups that the runner speaks: the first that tells types.
+const LIST_GROUPS: i16 = 5;
 
 /// The sessions are short, so that a killed member is soon missed.
 const SETTINGS: [&str; 10] = [
@@ -67,11 +76,14 @@ pub(super) fn run(
     let address = broker.address().to_owned();
     let mut connection = Connection::open(&address)?;
     connection.create_topic(TOPIC, PARTITIONS as i32)?;
-    let groups = Kind::all(tools)
+    let java = tools.java.as_ref();
+    let shell = java.map(|java| Shell::start(java, &address, directory));
+    let groups = Kind::all(tools, directory)?
         .into_iter()
         .map(|kind| Group::new(kind, &address, directory));
     let mut run = Run {
         load: Load::start(&address)?,
+        shell: shell.transpose()?,
         groups: groups.collect(),
         address,
         broker: Some(broker),
@@ -87,6 +99,7 @@ pub(super) fn run(
 
 struct Run {
     load: Load,
+    shell: Option<Shell>,
     groups: Vec<Group>,
     address: String,
     broker: Option<Broker>,
@@ -104,6 +117,9 @@ impl Run {
         let broker = self.broker.take().context("the broker runs")?;
         self.restart(broker)?;
         self.each("the broker was killed", report, |_| Ok(()));
+        if let Some(shell) = &self.shell {
+            shell.go_on("the broker was killed", report);
+        }
         self.each("a member leaves", report, |group| group.leave(1));
         self.finish(report)
     }
@@ -147,15 +163,21 @@ impl Run {
             report.case(&name, || {
                 group.wait_all(&ends, Instant::now() + PATIENCE)?;
                 group.leave_all()?;
-                let committed = committed(&mut connection, group.name())?;
+                let committed = committed(&mut connection, group.name(), TOPIC)?;
                 // Offsets are those of the next record to read.
                 let expected: Vec<i64> = ends.iter().map(|last| last + 1).collect();
                 ensure!(
                     committed == expected,
                     "committed {committed:?}, expected {expected:?}"
                 );
+                let listed = type_of(&mut connection, group.name())?;
+                let expected = group.group_type();
+                ensure!(listed == expected, "a {listed} group, not a {expected} one");
                 Ok(())
             });
+        }
+        if let Some(shell) = self.shell.take() {
+            shell.finish(&mut connection, report);
         }
         drop(connection);
         let broker = self.broker.take().context("the broker runs")?;
@@ -166,12 +188,22 @@ impl Run {
     }
 }
 
+/// Whether the group is `classic` or one of the `consumer` protocol: a client might say nothing and fall back.
+fn type_of(connection: &mut Connection, group_id: &str) -> Result<String> {
+    let id = connection.send(LIST_GROUPS, &ListGroupsRequest::default())?;
+    let mut frame = Vec::new();
+    let answer: ListGroupsResponse = connection.receive(LIST_GROUPS, id, &mut frame)?;
+    let mut groups = answer.groups.into_iter();
+    let group = groups.find(|group| group.group_id == group_id);
+    Ok(group.context("the group is not listed")?.group_type)
+}
+
 /// What a group has committed, by partition.
-fn committed(connection: &mut Connection, group_id: &str) -> Result<Vec<i64>> {
+fn committed(connection: &mut Connection, group_id: &str, topic: &str) -> Result<Vec<i64>> {
     let request = OffsetFetchRequest {
         group_id,
         topics: Some(vec![OffsetFetchTopic {
-            name: TOPIC,
+            name: topic,
             partition_indexes: (0..PARTITIONS as i32).collect(),
         }]),
         ..Default::default()

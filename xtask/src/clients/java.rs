@@ -1,13 +1,16 @@
 //! The tools that come with Apache Kafka, of two versions: what people type at a shell, against the broker.
 //!
-//! Each is a Java program of its own and takes its time to start, so one of each kind is run and not a matrix of them.
+//! Each is a Java program of its own and takes its time to start, so one of each kind is run and not a matrix of them, and both releases at once.
+
+mod groups;
 
 use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::jvm::{CONSOLE_CONSUMER, Jvm, PRODUCER_PERFORMANCE, VERIFIABLE_PRODUCER};
 use crate::report::Report;
 use crate::setup::JavaClients;
 
@@ -18,52 +21,43 @@ const COUNT: usize = 1000;
 const PERFORMANCE_COUNT: usize = 50_000;
 
 /// One release of the tools.
+#[derive(Clone, Copy)]
 pub(super) struct Release<'a> {
-    java: &'a Path,
-    /// As it is called in the report and in topics.
-    version: &'static str,
-    jars: &'a Path,
-    /// Where the console producer was before it moved.
-    console_producer: &'static str,
+    jvm: &'a Jvm,
     bootstrap: &'a str,
 }
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
-const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
-const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
 const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
-const PERFORMANCE: &str = "org.apache.kafka.tools.ProducerPerformance";
-const VERIFIABLE: &str = "org.apache.kafka.tools.VerifiableProducer";
 const QUORUM: &str = "org.apache.kafka.tools.MetadataQuorumCommand";
 
 /// Runs the tools of every release that is there.
 pub(super) fn run(clients: &JavaClients, bootstrap: &str, prefix: &str, report: &mut Report) {
-    let releases = [
-        ("3.9", &clients.kafka_3_9, "kafka.tools.ConsoleProducer"),
-        (
-            "4.3",
-            &clients.kafka_4_3,
-            "org.apache.kafka.tools.ConsoleProducer",
-        ),
-    ];
-    for (version, jars, console_producer) in releases {
-        let release = Release {
-            java: &clients.java,
-            version,
-            jars,
-            console_producer,
-            bootstrap,
-        };
-        release.run(&format!("{prefix}-java-{version}"), report);
+    let reports = thread::scope(|scope| {
+        let started = clients.releases.each_ref().map(|jvm| {
+            scope.spawn(move || {
+                let mut report = Report::new();
+                let release = Release { jvm, bootstrap };
+                release.run(&format!("{prefix}-java-{}", jvm.version), &mut report);
+                report
+            })
+        });
+        started.map(|thread| thread.join())
+    });
+    for of_release in reports {
+        match of_release {
+            Ok(of_release) => report.absorb(of_release),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     }
 }
 
 impl Release<'_> {
     fn run(&self, topic: &str, report: &mut Report) {
-        let case = |what: &str| format!("Apache Kafka {} tools: {what}", self.version);
+        let case = |what: &str| format!("Apache Kafka {} tools: {what}", self.jvm.version);
         report.case(&case("topics are made, grown, described"), || {
             self.topics(topic)
         });
@@ -76,12 +70,19 @@ impl Release<'_> {
         });
         report.case(&case("verifiable producer"), || self.verifiable(topic));
         report.case(&case("producer performance"), || self.performance(topic));
+        report.case(&case("consumer performance, in a group"), || {
+            self.consumer_performance(topic)
+        });
+        report.case(&case("verifiable consumer, in a group of KIP-848"), || {
+            self.verifiable_consumer(topic)
+        });
+        report.case(&case("a group is described, set back, deleted"), || {
+            self.group(topic)
+        });
         report.case(&case("offsets, deleted records, log directories"), || {
             self.log(topic)
         });
-        report.case(&case("groups and the quorum are described"), || {
-            self.describe()
-        });
+        report.case(&case("the quorum is described"), || self.describe());
     }
 
     fn topics(&self, topic: &str) -> Result<()> {
@@ -162,7 +163,7 @@ impl Release<'_> {
             TOPICS,
             &["--create", "--topic", &single, "--partitions", "1"],
         )?;
-        self.tool_with(self.console_producer, &["--topic", &single], &lines)?;
+        self.tool_with(self.console_producer(), &["--topic", &single], &lines)?;
         let count = COUNT.to_string();
         let assigned = [
             "--topic",
@@ -173,7 +174,7 @@ impl Release<'_> {
             "earliest",
         ];
         let until = ["--max-messages", &count, "--timeout-ms", "30000"];
-        let read = self.tool(CONSUMER, &[&assigned[..], &until].concat())?;
+        let read = self.tool(CONSOLE_CONSUMER, &[&assigned[..], &until].concat())?;
         ensure!(
             read == lines,
             "{} bytes were sent and {} read",
@@ -181,20 +182,23 @@ impl Release<'_> {
             read.len()
         );
         let in_group = ["--topic", &single, "--from-beginning", "--group", &single];
-        let read = self.tool(CONSUMER, &[&in_group[..], &until].concat())?;
+        let read = self.tool(CONSOLE_CONSUMER, &[&in_group[..], &until].concat())?;
         ensure!(read == lines, "in a group {} bytes were read", read.len());
-        let group = self.tool(GROUPS, &["--describe", "--group", &single])?;
-        ensure!(
-            group.contains(&single),
-            "the group is not described: {group}"
-        );
         Ok(())
+    }
+
+    /// Where the console producer is: it has moved.
+    fn console_producer(&self) -> &'static str {
+        match self.jvm.version {
+            "3.9" => "kafka.tools.ConsoleProducer",
+            _ => "org.apache.kafka.tools.ConsoleProducer",
+        }
     }
 
     fn verifiable(&self, topic: &str) -> Result<()> {
         let count = COUNT.to_string();
         let sent = self.run_java(
-            VERIFIABLE,
+            VERIFIABLE_PRODUCER,
             &[
                 "--bootstrap-server",
                 self.bootstrap,
@@ -217,7 +221,7 @@ impl Release<'_> {
         let count = PERFORMANCE_COUNT.to_string();
         let servers = format!("bootstrap.servers={}", self.bootstrap);
         let done = self.run_java(
-            PERFORMANCE,
+            PRODUCER_PERFORMANCE,
             &[
                 "--topic",
                 topic,
@@ -259,7 +263,6 @@ impl Release<'_> {
     }
 
     fn describe(&self) -> Result<()> {
-        self.tool(GROUPS, &["--list"])?;
         let quorum = self.run_java(
             QUORUM,
             &["--bootstrap-server", self.bootstrap, "describe", "--status"],
@@ -280,15 +283,8 @@ impl Release<'_> {
     }
 
     fn run_java(&self, class: &str, arguments: &[&str], input: &str) -> Result<String> {
-        let mut command = Command::new(self.java);
-        // The tools are short-lived: what the compiler would do for speed costs them more than it brings.
-        command.args([
-            "-Xmx256m",
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+UseSerialGC",
-            "-cp",
-        ]);
-        command.arg(self.jars.join("*")).arg(class).args(arguments);
+        let mut command = self.jvm.command(class);
+        command.args(arguments);
         command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot start java")?;

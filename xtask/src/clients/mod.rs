@@ -10,6 +10,7 @@ mod client;
 mod compare;
 mod groups;
 mod java;
+mod jvm;
 mod kcat;
 mod matrix;
 mod record;
@@ -24,6 +25,7 @@ use crate::report::Report;
 use crate::setup::{self, Tools};
 use crate::{command, random};
 use client::{Client, Codec};
+pub(crate) use jvm::Jvm;
 use matrix::Matrix;
 
 /// Which broker to test.

@@ -110,6 +110,14 @@ pub(crate) fn codec_of(bytes: &[u8]) -> Result<u8> {
     Ok(bytes[22] & 7)
 }
 
+/// Whether the first batch in `bytes` is of snappy as Java writes it, in blocks behind a mark (snappy-java's `SnappyOutputStream`).
+///
+/// # Errors
+/// There is no whole header.
+pub(crate) fn is_framed_snappy(bytes: &[u8]) -> Result<bool> {
+    Ok(codec_of(bytes)? == 2 && bytes[HEADER_SIZE..].starts_with(b"\x82SNAPPY\0"))
+}
+
 fn decode_batch<'a>(batch: &'a [u8], records: &mut Vec<(i64, &'a [u8])>) -> Result<()> {
     ensure!(
         batch.len() >= HEADER_SIZE && batch[16] == 2,
@@ -175,7 +183,7 @@ fn next_varint(rest: &mut &[u8]) -> Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sender, codec_of, decode_all, encode};
+    use super::{HEADER_SIZE, Sender, codec_of, decode_all, encode, is_framed_snappy};
 
     fn values() -> Vec<Vec<u8>> {
         vec![b"one".to_vec(), Vec::new(), vec![7; 300]]
@@ -213,6 +221,17 @@ mod tests {
         batch[22] = 4;
         assert_eq!(codec_of(&batch).unwrap(), 4);
         assert!(codec_of(&batch[..60]).is_err());
+    }
+
+    #[test]
+    fn framed_snappy_is_known_by_its_mark() {
+        let mut batch = encode(Sender::ANONYMOUS, 5, &values());
+        batch[22] = 2;
+        assert!(!is_framed_snappy(&batch).unwrap());
+        batch[HEADER_SIZE..][..8].copy_from_slice(b"\x82SNAPPY\0");
+        assert!(is_framed_snappy(&batch).unwrap());
+        batch[22] = 3;
+        assert!(!is_framed_snappy(&batch).unwrap());
     }
 
     #[test]

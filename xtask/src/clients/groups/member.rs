@@ -4,101 +4,16 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{PARTITIONS, PATIENCE, TOPIC};
-use crate::setup::{self, Tools};
-
-/// A kind of group: what its members are, in turn.
-pub(super) struct Kind {
-    name: &'static str,
-    programs: Vec<Program>,
-}
-
-/// How one member is started.
-#[derive(Clone)]
-struct Program {
-    /// The program and what comes before the arguments that all have.
-    command: Vec<PathBuf>,
-    /// The value of `NODE_PATH`, for Node.
-    modules: Option<PathBuf>,
-    /// How the group is shared out, in the client's words.
-    kind: &'static str,
-    /// Whether its members have instance ids.
-    owned: bool,
-}
-
-impl Kind {
-    /// Every kind that the tools allow.
-    pub(super) fn all(tools: &Tools) -> Vec<Kind> {
-        let mut kinds = Vec::new();
-        let one = |name, program: Program| Kind {
-            name,
-            programs: vec![program],
-        };
-        if let Some(python) = &tools.python {
-            let member = |file: &str, kind| Program {
-                command: vec![python.clone(), setup::agents().join(file)],
-                modules: None,
-                kind,
-                owned: false,
-            };
-            let confluent = |kind| member("member_confluent.py", kind);
-            kinds.push(one("confluent-range", confluent("range")));
-            kinds.push(one(
-                "confluent-cooperative",
-                confluent("cooperative-sticky"),
-            ));
-            kinds.push(one("confluent-consumer", confluent("consumer")));
-            kinds.push(one(
-                "confluent-static",
-                Program {
-                    owned: true,
-                    ..confluent("range")
-                },
-            ));
-            kinds.push(one(
-                "kafka-python",
-                member("member_kafka_python.py", "range"),
-            ));
-            kinds.push(one("aiokafka", member("member_aiokafka.py", "range")));
-            kinds.push(Kind {
-                name: "mixed",
-                programs: vec![
-                    member("member_kafka_python.py", "range"),
-                    confluent("range"),
-                    member("member_aiokafka.py", "range"),
-                ],
-            });
-        }
-        if let Some(node) = &tools.node {
-            kinds.push(one(
-                "kafkajs",
-                Program {
-                    command: vec![node.node.clone(), setup::agents().join("member_kafkajs.js")],
-                    modules: Some(node.modules.clone()),
-                    kind: "",
-                    owned: false,
-                },
-            ));
-        }
-        if let Some(franz) = &tools.franz {
-            let member = |kind| Program {
-                command: vec![franz.clone()],
-                modules: None,
-                kind,
-                owned: false,
-            };
-            kinds.push(one("franz-go", member("cooperative")));
-        }
-        kinds
-    }
-}
+use super::kind::{Kind, Manner};
+use super::{PARTITIONS, PATIENCE};
+use crate::command;
 
 /// A group, and the members that it has at the moment.
 pub(super) struct Group {
@@ -133,6 +48,7 @@ struct State {
 struct Member {
     process: Child,
     input: Option<ChildStdin>,
+    manner: Manner,
 }
 
 impl Group {
@@ -154,6 +70,14 @@ impl Group {
         self.kind.name
     }
 
+    /// The type that the broker lists it as.
+    pub(super) fn group_type(&self) -> &'static str {
+        match self.kind.by_broker {
+            true => "consumer",
+            false => "classic",
+        }
+    }
+
     /// Starts the member of this number, the next one.
     pub(super) fn add(&mut self, index: usize) -> Result<()> {
         if self.given_up {
@@ -163,17 +87,7 @@ impl Group {
         let log = self
             .logs
             .join(format!("group-{}-{index}.log", self.kind.name));
-        let mut command = Command::new(&program.command[0]);
-        command.args(&program.command[1..]);
-        command.args([&self.address, self.kind.name, TOPIC, program.kind]);
-        command.arg(match program.owned {
-            true => format!("{}-{index}", self.kind.name),
-            false => String::new(),
-        });
-        if let Some(modules) = &program.modules {
-            command.env("NODE_PATH", modules);
-        }
-        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        let mut command = program.command(&self.address, self.kind.name, index);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -185,15 +99,13 @@ impl Group {
         let input = process.stdin.take();
         self.read.lock().counts.push(0);
         let read = Arc::clone(&self.read);
-        thread::spawn(move || {
-            for line in BufReader::new(output)
-                .lines()
-                .map_while(std::result::Result::ok)
-            {
-                read.take(index, &line);
-            }
-        });
-        self.members.push(Some(Member { process, input }));
+        let manner = program.manner;
+        thread::spawn(move || read.take_lines(index, manner, BufReader::new(output)));
+        self.members.push(Some(Member {
+            process,
+            input,
+            manner,
+        }));
         Ok(())
     }
 
@@ -209,6 +121,9 @@ impl Group {
             return Ok(());
         };
         drop(member.input.take());
+        if member.manner == Manner::Verifiable {
+            command::terminate(&member.process)?;
+        }
         let deadline = Instant::now() + PATIENCE;
         while member.process.try_wait()?.is_none() {
             ensure!(Instant::now() < deadline, "member {index} does not leave");
@@ -273,10 +188,19 @@ impl Read {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, member: usize, line: &str) {
+    /// Takes what a member says until it ends. A member that is killed may have begun a line; what that would have told it had not committed.
+    fn take_lines(&self, member: usize, manner: Manner, mut output: impl BufRead) {
+        let mut line = String::new();
+        while output.read_line(&mut line).is_ok() && line.ends_with('\n') {
+            self.take(member, manner, line.trim_end());
+            line.clear();
+        }
+    }
+
+    fn take(&self, member: usize, manner: Manner, line: &str) {
         let mut state = self.lock();
-        match serde_json::from_str::<Vec<(usize, i64)>>(line) {
-            Ok(records) if records.iter().all(|(partition, _)| *partition < PARTITIONS) => {
+        match manner.records(line) {
+            Some(records) if records.iter().all(|(partition, _)| *partition < PARTITIONS) => {
                 state.counts[member] += records.len() as u64;
                 for (partition, offset) in records {
                     state.offsets[partition].insert(offset);
