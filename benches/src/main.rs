@@ -23,6 +23,7 @@ mod startup;
 mod statistics;
 mod storage;
 mod topics;
+mod transfer;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -89,6 +90,7 @@ enum Bench {
     Memory,
     Topics,
     Storage,
+    Transfer,
 }
 
 fn main() -> Result<()> {
@@ -131,6 +133,7 @@ fn one(bench: Bench, settings: &Settings) -> Result<Report> {
         Bench::Memory => memory::run(settings).context("memory")?.into(),
         Bench::Topics => topics::run(settings).context("topics")?.into(),
         Bench::Storage => storage::run(settings).context("storage")?,
+        Bench::Transfer => transfer::run(settings).context("transfer")?,
     })
 }
 

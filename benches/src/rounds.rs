@@ -120,8 +120,13 @@ impl Rounds {
 
     /// Another contender's value, and Pagelog's over it, round by round; none where it took no part.
     pub(crate) fn beside(&self, name: &'static str, metric: &Metric) -> Option<Beside> {
+        self.pair(PAGELOG, name, metric)
+    }
+
+    /// The same of any two: the value of `name`, and that of `own` over it, round by round.
+    pub(crate) fn pair(&self, own: &str, name: &'static str, metric: &Metric) -> Option<Beside> {
         let value = self.spread(name, metric).ok()?.median;
-        let pairs = self.of(PAGELOG).iter().zip(self.of(name));
+        let pairs = self.of(own).iter().zip(self.of(name));
         let ratios = pairs.map(|(own, other)| (metric.read)(own) / (metric.read)(other));
         Some(Beside {
             name,

@@ -25,6 +25,8 @@ enum Bench {
     Topics,
     /// The storage engine without a broker, beside other logs.
     Storage,
+    /// Every way of sending, beside a bare loop of its own system calls.
+    Transfer,
 }
 
 /// Which benches, and how.
@@ -113,6 +115,7 @@ pub(crate) fn smoke() -> Result<()> {
             Bench::Startup,
             Bench::Memory,
             Bench::Topics,
+            Bench::Transfer,
         ],
         quick: true,
         rounds: 1,
@@ -146,7 +149,9 @@ mod tests {
     fn without_a_name_all_benches_run() {
         assert_eq!(
             names(&[]),
-            ["append", "fetch", "startup", "memory", "topics", "storage"]
+            [
+                "append", "fetch", "startup", "memory", "topics", "storage", "transfer"
+            ]
         );
         assert_eq!(names(&[Bench::Fetch]), ["fetch"]);
     }

@@ -35,6 +35,8 @@ pub(crate) struct Options {
 enum Kind {
     /// Answers each frame with a fixed answer of this many bytes in all.
     Echo { answer_size: usize },
+    /// Takes all that it is sent, and says when it has it.
+    Sink { receiver: Receiver },
     /// Answers each frame with the next answer of a shape.
     Send {
         path: SendPath,
@@ -42,6 +44,15 @@ enum Kind {
         #[command(flatten)]
         shape: Shape,
     },
+}
+
+/// What a sink does with the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Receiver {
+    /// Has the kernel drop them.
+    Discards,
+    /// Copies them into a buffer.
+    Copies,
 }
 
 /// How a bare server moves the bytes of a file.
@@ -66,6 +77,7 @@ pub(crate) fn serve(options: Options) -> Result<()> {
     std::io::stdout().flush()?;
     match options.kind {
         Kind::Echo { answer_size } => super::echo::serve(&listener, head(answer_size, answer_size)),
+        Kind::Sink { receiver } => super::sink::serve(&listener, receiver == Receiver::Discards),
         Kind::Send { path, file, shape } => {
             let opened = File::open(&file).with_context(|| format!("open {}", file.display()))?;
             serve_shape(&listener, path, MappedFile::new(opened)?, shape)

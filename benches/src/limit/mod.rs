@@ -4,4 +4,5 @@ pub(crate) mod bare;
 mod echo;
 pub(crate) mod memcpy;
 pub(crate) mod replay;
+mod sink;
 pub(crate) mod sync;

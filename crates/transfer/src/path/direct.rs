@@ -73,7 +73,12 @@ fn fill(
     let at = front.region.at();
     let aligned = at - at % u64::from(file.alignment().offset);
     let skipped = (at - aligned) as usize;
-    match file.read_at(aligned, &mut buffer) {
+    // No more than is sent, in whole units: a short run would else cost the disk a whole buffer.
+    let wanted = skipped.saturating_add(front.size());
+    let unit = file.alignment().offset as usize;
+    let size = wanted.checked_next_multiple_of(unit);
+    let size = size.map_or(buffer.len(), |size| size.min(buffer.len()));
+    match file.read_at(aligned, &mut buffer[..size]) {
         Ok(read) if read <= skipped => Err(front.short()),
         Ok(read) => {
             let end = read.min(skipped.saturating_add(front.region.size() as usize));
