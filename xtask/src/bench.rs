@@ -115,7 +115,6 @@ pub(crate) fn smoke() -> Result<()> {
             Bench::Startup,
             Bench::Memory,
             Bench::Topics,
-            Bench::Transfer,
         ],
         quick: true,
         rounds: 1,

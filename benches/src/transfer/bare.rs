@@ -1,5 +1,6 @@
 //! The bare loops: the system calls of each path and nothing else, with no ladder, no count and no rope.
 
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path as FilePath;
@@ -12,6 +13,7 @@ use pagelog_os::{
     Buffer, BufferPool, DirectAccess, DirectError, DirectFile, MappedFile, Pipe, zero_copy,
 };
 use pagelog_transfer::Path;
+use rustix::io::Errno;
 
 use super::answer::{HEADER, Point};
 use super::target::Target;
@@ -114,9 +116,23 @@ impl Bare {
                     *outstanding -= completions(target)?;
                 }
                 let mapping = self.file.mapping();
-                let sent = retried(target, || zero_copy::send(socket, mapping, range.clone()))?;
-                *outstanding += 1;
-                Ok(sent)
+                loop {
+                    match zero_copy::send(socket, mapping, range.clone()) {
+                        Ok(sent) => {
+                            *outstanding += 1;
+                            return Ok(sent);
+                        }
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                            target.wait_writable()?;
+                        }
+                        // The socket's memory for what is not completed is used up: completions give it back.
+                        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOBUFS) => {
+                            target.wait_error()?;
+                            *outstanding -= completions(target)?;
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
+                }
             }
             Way::UringSplice(ring, pipe) => {
                 let (moved_in, _) = ring.splice_through(file, at, pipe, socket, size)?;
@@ -167,7 +183,7 @@ fn retried(target: &Target, mut call: impl FnMut() -> std::io::Result<usize>) ->
     loop {
         match call() {
             Ok(count) => return Ok(count),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 target.wait_writable()?;
             }
             Err(error) => return Err(error.into()),

@@ -24,8 +24,6 @@ pub(super) enum Receiver {
 }
 
 impl Receiver {
-    pub(super) const BOTH: [Receiver; 2] = [Receiver::Discards, Receiver::Copies];
-
     pub(super) fn word(self) -> &'static str {
         match self {
             Receiver::Discards => "discards",
@@ -86,8 +84,16 @@ impl Target {
 
     /// Waits until the sink has them all.
     pub(super) fn wait_taken(&mut self) -> Result<()> {
-        poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], None)?;
-        Ok(self.socket.read_exact(&mut [0])?)
+        // Not by `poll`, which would come back for what the error queue says.
+        self.socket.set_nonblocking(false)?;
+        self.socket.read_exact(&mut [0])?;
+        Ok(self.socket.set_nonblocking(true)?)
+    }
+
+    /// Waits until the error queue has something to say.
+    pub(super) fn wait_error(&self) -> Result<()> {
+        poll(&mut [PollFd::new(&self.socket, PollFlags::ERR)], None)?;
+        Ok(())
     }
 
     pub(super) fn wait_writable(&self) -> Result<()> {

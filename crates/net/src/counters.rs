@@ -25,6 +25,8 @@ pub struct Counters {
     pub wakes: u64,
     /// How often what was to be sent was not in memory, and was fetched.
     pub fetches: u64,
+    /// Fetches that io_uring has done; the others a thread has waited for by itself.
+    pub ring_fetches: u64,
     /// Bytes of files that were fetched.
     pub fetched_bytes: u64,
     /// How often a send took 10 ms or longer: pages that were there when asked about may be gone when they are sent.
@@ -46,6 +48,7 @@ impl AddAssign for Counters {
         self.polls += other.polls;
         self.wakes += other.wakes;
         self.fetches += other.fetches;
+        self.ring_fetches += other.ring_fetches;
         self.fetched_bytes += other.fetched_bytes;
         self.slow_sends += other.slow_sends;
         self.in_flight_bytes += other.in_flight_bytes;

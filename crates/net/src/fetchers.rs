@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use pagelog_transfer::{Cold, SendError};
+use pagelog_transfer::{Cold, ColdRing, SendError};
 
 use crate::contain::contain;
 use crate::mailbox::{Mailbox, Message};
@@ -18,23 +18,20 @@ use crate::slots::Key;
 /// ones, and these could not be let go of.
 const BEHIND_COUNT_MAX: usize = 4;
 
+/// Ranges that one fetcher has under way at a time by io_uring, 2 MiB each at most.
+const RING_COUNT: u32 = 8;
+
 /// How what is not in memory is brought there. A test may hold it up.
-#[derive(Clone)]
-pub struct Fetch(Arc<FetchCall>);
+#[derive(Clone, Default)]
+pub struct Fetch(Option<Arc<FetchCall>>);
 
 type FetchCall = dyn Fn(&Cold) -> Result<(), SendError> + Send + Sync;
 
 impl Fetch {
-    /// By `call`, which may block; it runs on one of [`ServerOptions::fetchers`](crate::ServerOptions::fetchers) threads.
+    /// By `call`, which may block; it runs on one of [`ServerOptions::fetchers`](crate::ServerOptions::fetchers) threads, once at a
+    /// time on each. Without it io_uring reads, many ranges at a time, and [`Cold::fetch`] where it is refused.
     pub fn by(call: impl Fn(&Cold) -> Result<(), SendError> + Send + Sync + 'static) -> Fetch {
-        Fetch(Arc::new(call))
-    }
-}
-
-impl Default for Fetch {
-    /// [`Cold::fetch`].
-    fn default() -> Fetch {
-        Fetch::by(Cold::fetch)
+        Fetch(Some(Arc::new(call)))
     }
 }
 
@@ -83,7 +80,7 @@ impl Fetchers {
             let fetch = fetch.clone();
             thread::Builder::new()
                 .name(format!("fetcher-{index}"))
-                .spawn(move || receiver.iter().for_each(|job| job.run(&fetch)))
+                .spawn(move || run(&receiver, &fetch))
         });
         Ok((Fetchers(sender), threads.collect::<io::Result<_>>()?))
     }
@@ -97,18 +94,114 @@ impl Fetchers {
     }
 }
 
+/// One fetcher.
+fn run(receiver: &Receiver<Job>, fetch: &Fetch) {
+    if let Some(call) = &fetch.0 {
+        return receiver.iter().for_each(|job| job.run(|cold| call(cold)));
+    }
+    let mut ring = RingState::Untried;
+    while let Ok(job) = receiver.recv() {
+        match ring.open() {
+            Some(open) => {
+                if let Err(error) = run_with(open, job, receiver) {
+                    tracing::warn!("io_uring fails, reading without it from now on: {error}");
+                    ring.give_up();
+                }
+            }
+            None => job.run(Cold::fetch),
+        }
+    }
+}
+
+/// A fetcher's ring, made when something is first to be fetched: most brokers never do.
+enum RingState {
+    Untried,
+    Open(Box<ColdRing<Job>>),
+    Refused,
+}
+
+impl RingState {
+    fn open(&mut self) -> Option<&mut ColdRing<Job>> {
+        if let RingState::Untried = self {
+            *self = match ColdRing::new(RING_COUNT) {
+                Ok(ring) => RingState::Open(Box::new(ring)),
+                Err(error) => {
+                    tracing::info!("io_uring is refused, fetching without it: {error}");
+                    RingState::Refused
+                }
+            };
+        }
+        match self {
+            RingState::Open(ring) => Some(ring),
+            RingState::Untried | RingState::Refused => None,
+        }
+    }
+
+    /// Fetches without the ring what it has left.
+    fn give_up(&mut self) {
+        if let RingState::Open(ring) = mem::replace(self, RingState::Refused) {
+            let unfinished = ring.into_unfinished().into_iter();
+            unfinished.for_each(|(cold, job)| job.finish(Some(cold.fetch()), By::Thread));
+        }
+    }
+}
+
+/// Fetches for `job`, and for whoever comes meanwhile, until nothing is under way.
+fn run_with(ring: &mut ColdRing<Job>, job: Job, receiver: &Receiver<Job>) -> io::Result<()> {
+    job.begin(ring);
+    while !ring.is_empty() {
+        while !ring.is_full()
+            && let Ok(next) = receiver.try_recv()
+        {
+            next.begin(ring);
+        }
+        for (job, result) in ring.wait()? {
+            job.finish(Some(result), By::Ring);
+        }
+    }
+    Ok(())
+}
+
+/// Who has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// io_uring.
+    Ring,
+    /// The thread itself.
+    Thread,
+}
+
 impl Job {
-    fn run(self, fetch: &Fetch) {
-        for cold in &self.behind {
+    fn run(mut self, fetch: impl Fn(&Cold) -> Result<(), SendError>) {
+        self.let_go();
+        if let Some(cold) = self.cold.take() {
+            let outcome = contain(|| fetch(&cold));
+            self.finish(outcome, By::Thread);
+        }
+    }
+
+    fn begin(mut self, ring: &mut ColdRing<Job>) {
+        self.let_go();
+        let Some(cold) = self.cold.take() else { return };
+        if let Err((cold, job)) = ring.begin(cold, self) {
+            let outcome = cold.fetch();
+            job.finish(Some(outcome), By::Thread);
+        }
+    }
+
+    fn let_go(&mut self) {
+        for cold in self.behind.drain(..) {
             // Nothing depends on it: pages that stay age as any others.
             let _ = cold.let_go();
         }
-        let Some(cold) = self.cold else { return };
-        let outcome = contain(|| (fetch.0)(&cold));
+    }
+
+    fn finish(self, outcome: Option<Result<(), SendError>>, by: By) {
         drop(self.permit);
         self.mailbox.post(Message::Fetched {
             key: self.key,
             outcome,
+            by,
         });
     }
 }

@@ -12,6 +12,7 @@ use rustix::io;
 
 use crate::acceptor::Arrival;
 use crate::counters::Tally;
+use crate::fetchers::By;
 use crate::slots::Key;
 
 /// What a reactor is told.
@@ -30,6 +31,7 @@ pub(crate) enum Message {
     Fetched {
         key: Key,
         outcome: Option<Result<(), SendError>>,
+        by: By,
     },
     /// No more frames: finish what is unanswered until `deadline`, then end.
     Stop { deadline: Instant },

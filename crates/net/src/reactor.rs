@@ -12,7 +12,7 @@ use crate::acceptor::{Acceptor, Arrival};
 use crate::connection::{Connection, Turn};
 use crate::contain::contain;
 use crate::ending::Ending;
-use crate::fetchers::Fetchers;
+use crate::fetchers::{By, Fetchers};
 use crate::gate::LogGate;
 use crate::local::Local;
 use crate::mailbox::Message;
@@ -169,7 +169,8 @@ impl Reactor {
                 Message::Worked { token, answer } => {
                     self.worked(Token::from_u64(token), answer, now)
                 }
-                Message::Fetched { key, outcome } => {
+                Message::Fetched { key, outcome, by } => {
+                    self.local.counts.ring_fetches += u64::from(by == By::Ring);
                     if let Some(connection) = self.connections.get_mut(key) {
                         connection.fetched(outcome, now);
                         self.schedule(key);

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 
 use pagelog_net::{ColdReads, Fetch, ServerOptions};
 use pagelog_os::file::{self, FileAdvice};
-use pagelog_os::{MappedFile, page_size};
+use pagelog_os::{MappedFile, filter, page_size};
 use pagelog_transfer::{Cold, SendError};
 use support::{Fixture, ask, request, wait_until};
 
@@ -150,6 +150,45 @@ fn who_waits_for_the_disk_is_not_idle_and_may_leave() {
     drop(client);
     drop(go_on);
     wait_until("it is gone", || fixture.server.connections() == 0);
+}
+
+#[test]
+fn io_uring_fetches_where_it_is_allowed_and_threads_where_it_is_not() {
+    let serve = |refused: bool| {
+        let (fixture, _file, bytes) = fixture(|_| {});
+        let mut clients: Vec<_> = (0..4).map(|_| fixture.client()).collect();
+        for client in &mut clients {
+            client.send(&request(ask::FILE, b""));
+        }
+        for client in &mut clients {
+            assert!(client.receive() == bytes);
+        }
+        // What is counted is published when the reactor goes round.
+        wait_until("all is counted", || {
+            let counters = fixture.server.counters();
+            counters.transfer.bytes() >= 4 * FILE_SIZE as u64
+        });
+        let counters = fixture.server.counters();
+        let by_ring = if refused || !io_uring_is_allowed() {
+            0
+        } else {
+            counters.fetches
+        };
+        assert!(counters.fetches > 0);
+        assert_eq!(counters.ring_fetches, by_ring, "{counters:?}");
+        assert_eq!(counters.transfer.copied_bytes, 0);
+    };
+    serve(false);
+    let without = move || {
+        // For this thread and all that the server starts from it.
+        filter::refuse_io_uring().unwrap();
+        serve(true);
+    };
+    std::thread::spawn(without).join().unwrap();
+}
+
+fn io_uring_is_allowed() -> bool {
+    pagelog_os::uring::Ring::new().is_ok()
 }
 
 #[test]

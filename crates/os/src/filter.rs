@@ -1,4 +1,4 @@
-//! A filter of system calls that refuses io_uring, as that of many containers does.
+//! Filters of system calls: one that refuses io_uring, as those of many containers do, and one that starves sends without copying.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -9,6 +9,14 @@ const NUMBER_AT: u32 = 0;
 /// `io_uring_setup`, `io_uring_enter`, `io_uring_register`: the same numbers on every architecture.
 const IO_URING_CALLS: [u32; 3] = [425, 426, 427];
 
+/// The low half of the third argument, in `struct seccomp_data`.
+#[cfg(target_endian = "little")]
+const THIRD_ARGUMENT_AT: u32 = 32;
+
+/// The same.
+#[cfg(target_endian = "big")]
+const THIRD_ARGUMENT_AT: u32 = 36;
+
 /// `prctl(PR_SET_NO_NEW_PRIVS, 1, …)` and `prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, …)`: from now on
 /// the calls of io_uring fail with `EPERM`, for the calling thread and for all threads and processes that it starts.
 ///
@@ -18,28 +26,50 @@ const IO_URING_CALLS: [u32; 3] = [425, 426, 427];
 ///
 /// `EINVAL` where the kernel has no filters. man 2 seccomp.
 pub fn refuse_io_uring() -> io::Result<()> {
-    let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
-    let mut program = vec![statement(
-        libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
-        NUMBER_AT,
-    )];
+    let mut program = vec![load(NUMBER_AT)];
     for (index, number) in (0_u8..).zip(IO_URING_CALLS) {
-        // To the last statement but one, or on.
+        // To the last statement, or on.
         let refuse = (IO_URING_CALLS.len() as u8) - index;
-        let code = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-        program.push(libc::sock_filter {
-            code,
-            jt: refuse,
-            jf: 0,
-            k: number,
-        });
+        program.push(jump(libc::BPF_JEQ, number, (refuse, 0)));
     }
-    program.push(statement(
-        libc::BPF_RET | libc::BPF_K,
-        libc::SECCOMP_RET_ALLOW,
-    ));
-    program.push(statement(libc::BPF_RET | libc::BPF_K, refused));
+    program.push(give(libc::SECCOMP_RET_ALLOW));
+    program.push(give(libc::SECCOMP_RET_ERRNO | libc::EPERM as u32));
     install(&mut program)
+}
+
+/// The same for `sendmsg` with `MSG_ZEROCOPY`, which from now on fails with `ENOBUFS`: as if all memory that a socket may use for
+/// what is not completed were used up.
+///
+/// # Errors
+///
+/// As [`refuse_io_uring`].
+pub fn starve_zero_copy() -> io::Result<()> {
+    install(&mut [
+        load(NUMBER_AT),
+        jump(libc::BPF_JEQ, libc::SYS_sendmsg as u32, (0, 2)),
+        load(THIRD_ARGUMENT_AT),
+        jump(libc::BPF_JSET, libc::MSG_ZEROCOPY as u32, (1, 0)),
+        give(libc::SECCOMP_RET_ALLOW),
+        give(libc::SECCOMP_RET_ERRNO | libc::ENOBUFS as u32),
+    ])
+}
+
+fn load(at: u32) -> libc::sock_filter {
+    statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, at)
+}
+
+fn give(value: u32) -> libc::sock_filter {
+    statement(libc::BPF_RET | libc::BPF_K, value)
+}
+
+/// Compares what was loaded with `value`, and goes on so many statements further, where it holds and where not.
+fn jump(comparison: u32, value: u32, (holds, not): (u8, u8)) -> libc::sock_filter {
+    libc::sock_filter {
+        code: (libc::BPF_JMP | comparison | libc::BPF_K) as u16,
+        jt: holds,
+        jf: not,
+        k: value,
+    }
 }
 
 fn statement(code: u32, value: u32) -> libc::sock_filter {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::Mapping;
 
@@ -12,6 +13,7 @@ use crate::Mapping;
 /// go, also when its name is removed.
 #[derive(Debug)]
 pub struct MappedFile {
+    number: u64,
     file: File,
     mapping: Mapping,
 }
@@ -26,7 +28,19 @@ impl MappedFile {
         let size = usize::try_from(file.metadata()?.len())
             .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
         let mapping = Mapping::shared_read_only(&file, size)?;
-        Ok(MappedFile { file, mapping })
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Relaxed);
+        Ok(MappedFile {
+            number,
+            file,
+            mapping,
+        })
+    }
+
+    /// A number that no other one in the life of this process has, whatever becomes of this one.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The open file.

@@ -50,18 +50,79 @@ impl Piece<'_> {
 ///
 /// When a range lies outside its mapping.
 pub fn send_gather(socket: BorrowedFd<'_>, pieces: &[Piece<'_>], more: bool) -> io::Result<usize> {
-    let pieces = &pieces[..pieces.len().min(gather::PIECES_MAX)];
-    let mut vectors = pieces
-        .iter()
-        .map(vector_of)
-        .collect::<io::Result<Vec<_>>>()?;
-    let count = send_vectors(socket, &mut vectors, more)?;
+    send_pieces(socket, pieces.iter().cloned(), more)
+}
+
+/// As [`send_gather`], of pieces that lie in no list: for a few of them no memory is allocated. `pieces` is gone through twice, and
+/// has to give the same both times.
+///
+/// # Errors
+///
+/// As [`send_gather`].
+///
+/// # Panics
+///
+/// When a range lies outside its mapping.
+pub fn send_pieces<'a>(
+    socket: BorrowedFd<'_>,
+    pieces: impl Iterator<Item = Piece<'a>> + Clone,
+    more: bool,
+) -> io::Result<usize> {
+    let pieces = pieces.take(gather::PIECES_MAX);
+    let mut list = List::new();
+    for piece in pieces.clone() {
+        list.push(vector_of(&piece)?);
+    }
+    let count = send_vectors(socket, list.vectors(), more)?;
     for piece in pieces {
         if let Piece::Mapped(mapping, _) = piece {
             mapping.check_fault()?;
         }
     }
     Ok(count)
+}
+
+/// So many pieces are listed on the stack, 1 KiB of it.
+const FEW_MAX: usize = 64;
+
+/// A list for the kernel.
+struct List {
+    few: [libc::iovec; FEW_MAX],
+    count: usize,
+    /// All of them, once they are more.
+    many: Vec<libc::iovec>,
+}
+
+impl List {
+    fn new() -> List {
+        let nothing = gather::of_bytes(&[]);
+        List {
+            few: [nothing; FEW_MAX],
+            count: 0,
+            many: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, vector: libc::iovec) {
+        match self.few.get_mut(self.count) {
+            Some(place) => *place = vector,
+            None => {
+                if self.many.is_empty() {
+                    self.many.extend_from_slice(&self.few);
+                }
+                self.many.push(vector);
+            }
+        }
+        self.count += 1;
+    }
+
+    fn vectors(&mut self) -> &mut [libc::iovec] {
+        if self.many.is_empty() {
+            &mut self.few[..self.count]
+        } else {
+            &mut self.many
+        }
+    }
 }
 
 fn vector_of(piece: &Piece<'_>) -> io::Result<libc::iovec> {

@@ -21,6 +21,14 @@ fn it_has_the_size_of_the_file_and_its_bytes() {
 }
 
 #[test]
+fn no_two_have_the_same_number() {
+    let mapped = || MappedFile::new(tempfile::tempfile().unwrap()).unwrap();
+    let first = mapped().number();
+    let second = mapped();
+    assert!(first != second.number() && second.number() != mapped().number());
+}
+
+#[test]
 fn an_empty_file_is_mapped_empty() {
     let mapped = MappedFile::new(tempfile::tempfile().unwrap()).unwrap();
     assert_eq!(mapped.size(), 0);

@@ -43,11 +43,8 @@ impl Cold {
     ///
     /// [`SendError::File`] for a bad sector. That the file ends before is told by the sender.
     pub fn fetch(&self) -> Result<(), SendError> {
-        // All reads are under way before the first one is waited for. Refused advice costs speed alone.
-        for at in self.range.clone().step_by(STEP_SIZE as usize) {
-            let end = self.range.end.min(at + STEP_SIZE);
-            let _ = file::advise(self.file.file(), at..end, FileAdvice::WillNeed);
-        }
+        // All reads are under way before the first one is waited for.
+        self.read_ahead();
         let mut buffer = vec![0; STEP_SIZE.min(self.size()) as usize];
         let mut at = self.range.start;
         while at < self.range.end {
@@ -60,6 +57,22 @@ impl Cold {
             }
         }
         Ok(())
+    }
+
+    /// Has the kernel begin to read the range, and nothing beyond it. Refused advice costs speed alone.
+    pub(crate) fn read_ahead(&self) {
+        for at in self.range.clone().step_by(STEP_SIZE as usize) {
+            let end = self.range.end.min(at + STEP_SIZE);
+            let _ = file::advise(self.file.file(), at..end, FileAdvice::WillNeed);
+        }
+    }
+
+    pub(crate) fn file(&self) -> &Arc<MappedFile> {
+        &self.file
+    }
+
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.range.clone()
     }
 
     /// Lets go of the range's pages, after they were sent: nobody needed them before. Those that a socket still refers to stay.
@@ -84,7 +97,7 @@ impl fmt::Debug for Cold {
     }
 }
 
-/// The chunk that was last asked about; for one step of a sender, since the answer is old at once.
+/// The chunk that was last asked about; for one look, since the answer is old at once.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     chunk: Option<usize>,

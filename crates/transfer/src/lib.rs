@@ -58,6 +58,7 @@
 mod between;
 mod choices;
 mod cold;
+mod cold_ring;
 mod counters;
 mod kind;
 mod measure;
@@ -71,6 +72,7 @@ mod sender;
 pub use between::{Rung, TransferError, Transfers};
 pub use choices::{CLASS_COUNT, Choices, ChoicesError, Why, class_of, size_of};
 pub use cold::{Cold, FETCH_SIZE_MAX};
+pub use cold_ring::ColdRing;
 pub use counters::{Counters, PathCount};
 pub use kind::Kind;
 pub use measure::{Measurement, measure};

@@ -13,7 +13,7 @@ use crate::path::direct::DirectState;
 use crate::path::gather::{self, Run};
 use crate::path::splice::Pipes;
 use crate::path::uring_zero_copy::Sends;
-use crate::path::{Held, Path, Refusal};
+use crate::path::{Held, Path, Refusal, refusal_at_set_up};
 use crate::rope::Piece;
 
 /// The shortest run that goes by `sendfile`; shorter ones are gathered from the mapping.
@@ -125,12 +125,22 @@ impl Paths {
                     ring,
                     has_buffer: false,
                 })),
+                // For want of descriptors or memory: it is tried again.
+                Err(error) if refusal_at_set_up(&error) == Refusal::Now => RingState::Untried,
                 Err(_) => RingState::Refused,
             };
         }
         match &mut self.ring {
             RingState::Open(ring) => Some(ring),
             RingState::Untried | RingState::Refused => None,
+        }
+    }
+
+    /// For whom a path is refused that has found no ring, or no such operation in it.
+    pub(crate) fn no_ring(&self) -> Refusal {
+        match self.ring {
+            RingState::Untried => Refusal::Now,
+            RingState::Open(_) | RingState::Refused => Refusal::Everywhere,
         }
     }
 

@@ -1,8 +1,10 @@
-//! What was found in memory a moment ago is taken to be there still: asking costs 50 ns a page, sending it 300.
+//! What was found in memory, or sent, a moment ago is taken to be there still: asking costs 50 ns a page, sending it 80 to 300.
 //!
-//! One table for all threads. A range may be evicted after any look at it; this makes the time between look and use longer, by
-//! [`KEPT_TICKS`] at most.
+//! One table for all threads. A range may be evicted after any look at it; this makes the time between the last look or use and the
+//! next use longer, by [`KEPT_TICKS`] at most. Whoever sends a page puts it among the youngest that the kernel has, so a use counts as
+//! a look; that something is about to be used does not, since a slow peer may be long about it.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
@@ -40,6 +42,17 @@ pub(crate) fn holds(file: &MappedFile, chunk: usize, now: u64) -> bool {
     entry & !TICK_MASK == tag(hash) && age <= KEPT_TICKS
 }
 
+/// These bytes of `file` were just sent: chunks of them that were known to be in memory before are so for a while longer.
+pub(crate) fn used(file: &MappedFile, bytes: Range<u64>, now: u64) {
+    let chunk_size = CHUNK_SIZE as u64;
+    for chunk in bytes.start / chunk_size..bytes.end.div_ceil(chunk_size) {
+        let chunk = chunk as usize;
+        if holds(file, chunk, now) {
+            note(file, chunk, now);
+        }
+    }
+}
+
 /// All of this chunk was in memory at `now`.
 pub(crate) fn note(file: &MappedFile, chunk: usize, now: u64) {
     let hash = hash(file, chunk);
@@ -51,11 +64,10 @@ pub(crate) fn forget(file: &MappedFile, chunk: usize) {
     RECENT[slot(hash(file, chunk))].store(0, Relaxed);
 }
 
-/// The file's address is its name: one that is closed may be followed by another at the same place, which is found out in 200 ms.
+/// No two chunks of files of 1 PiB and less have the same.
 fn hash(file: &MappedFile, chunk: usize) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let name = std::ptr::from_ref(file).addr() as u64;
-    let mixed = (name ^ (chunk as u64).wrapping_mul(ODD)).wrapping_mul(ODD);
+    let mixed = (file.number().rotate_left(32) ^ chunk as u64).wrapping_mul(ODD);
     (mixed ^ mixed >> 32).wrapping_mul(ODD)
 }
 
@@ -85,6 +97,36 @@ mod tests {
         assert!(!holds(&file, 2, now) && !holds(&file, 0, now));
         forget(&file, 1);
         assert!(!holds(&file, 1, now));
+    }
+
+    #[test]
+    fn what_is_used_is_remembered_for_longer_and_what_is_unknown_stays_so() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(2 << 20).unwrap();
+        let file = MappedFile::new(file).unwrap();
+        let now = now();
+        note(&file, 1, now);
+        let later = now + KEPT_TICKS;
+        let bytes = CHUNK_SIZE as u64 - 1..2 * CHUNK_SIZE as u64 + 1;
+        used(&file, bytes, later);
+        assert!(holds(&file, 1, later + KEPT_TICKS));
+        assert!(!holds(&file, 0, later) && !holds(&file, 2, later));
+        used(&file, 0..2 << 20, later + KEPT_TICKS + 1);
+        assert!(!holds(&file, 1, later + KEPT_TICKS + 1));
+    }
+
+    #[test]
+    fn files_and_chunks_that_change_places_are_told_apart() {
+        let files: Vec<MappedFile> = (0..20)
+            .map(|_| MappedFile::new(tempfile::tempfile().unwrap()).unwrap())
+            .collect();
+        let chunks = files
+            .iter()
+            .flat_map(|file| (0..100).map(move |chunk| hash(file, chunk)));
+        let mut hashes: Vec<u64> = chunks.collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), 2_000);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::path::{
     uring_zero_copy, zero_copy,
 };
 use crate::paths::{Paths, Step};
+use crate::recent;
 use crate::rope::{Piece, Rope};
 
 /// The most that one [`Sender::send`] moves, so that one fast reader of a long answer does not keep the others waiting.
@@ -22,6 +23,8 @@ use crate::rope::{Piece, Rope};
 pub const SEND_SIZE_MAX: u64 = 2 * 1024 * 1024;
 
 /// The ropes that wait for one socket, in order, and how far they have got.
+///
+/// A socket has one sender all its life: the kernel numbers a socket's sends without copying, and so does the sender.
 ///
 /// Pieces are let go as they are sent: memory and segments are held no longer than they are needed.
 #[derive(Debug, Default)]
@@ -139,16 +142,23 @@ impl Sender {
         paths: &mut Paths,
     ) -> Result<Progress, SendError> {
         let mut left = SEND_SIZE_MAX;
+        // Of these, what is known to be in memory: asked about once, and again only behind what was not.
+        let mut warm = 0;
         while !self.pieces.is_empty() {
             if left == 0 {
                 return Ok(Progress::Yielded);
             }
-            let warm = self.warm_size(paths, left);
+            if warm == 0 {
+                warm = self.warm_size(paths, left);
+            }
             if warm == 0 {
                 return Ok(Progress::Cold);
             }
             match self.step(socket, paths, warm)? {
-                Moved::Sent(sent) => left -= sent,
+                Moved::Sent(sent) => {
+                    left -= sent;
+                    warm -= sent;
+                }
                 Moved::Blocked => return Ok(Progress::Blocked),
                 Moved::Nothing => {}
             }
@@ -167,8 +177,8 @@ impl Sender {
 
     /// How many bytes, at most `limit`, can be sent without waiting for the disk.
     fn warm_size(&self, paths: &mut Paths, limit: u64) -> u64 {
-        if self.held.staged.is_some() {
-            return limit;
+        if let Some(staged) = &self.held.staged {
+            return limit.min(staged.size());
         }
         match paths.window() {
             Some(window) if self.fetched == 0 => window.warm_size(&self.pieces, limit),
@@ -306,6 +316,7 @@ impl Sender {
 
     fn advance(&mut self, sent: u64, paths: &mut Paths) {
         let mut left = sent;
+        let now = paths.window().map(|_| recent::now());
         while left > 0
             && let Some(front) = self.pieces.front_mut()
         {
@@ -316,7 +327,13 @@ impl Sender {
                     self.owned_size -= size;
                     paths.counters.owned_bytes += size;
                 }
-                Piece::Region(region) => region.advance(size),
+                Piece::Region(region) => {
+                    if let Some(now) = now {
+                        let bytes = region.at()..region.at() + size;
+                        recent::used(region.file(), bytes, now);
+                    }
+                    region.advance(size);
+                }
             }
             if front.size() == 0 {
                 self.pieces.pop_front();

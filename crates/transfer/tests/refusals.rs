@@ -74,6 +74,24 @@ fn without_io_uring_the_ladder_goes_on_and_asks_once() {
 }
 
 #[test]
+fn without_memory_for_completions_the_next_rung_goes_on_and_nothing_is_remembered() {
+    let (file, bytes) = file();
+    let worker = move || {
+        filter::starve_zero_copy().unwrap();
+        let mut paths = Paths::only(Path::ZeroCopy);
+        for _ in 0..2 {
+            assert!(send(&file, pair(), &mut paths) == bytes);
+        }
+        let counters = paths.counters();
+        assert_eq!((counters[Path::ZeroCopy].bytes, counters.refusals), (0, 0));
+        assert!(counters.shortages >= 2, "{counters:?}");
+        assert_eq!(counters[Path::Gather].bytes, 2 * SIZE as u64);
+    };
+    // The filter is this thread's for good.
+    thread::spawn(worker).join().unwrap();
+}
+
+#[test]
 fn what_one_kind_of_socket_refuses_another_may_do() {
     let (file, bytes) = file();
     let mut paths = Paths::only(Path::ZeroCopy);

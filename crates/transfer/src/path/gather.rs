@@ -44,9 +44,9 @@ pub(crate) fn send(
     paths: &mut Paths,
     limit: u64,
 ) -> Result<Gathered, SendError> {
-    let list = list(pieces, run.count, limit)?;
+    check(pieces, run.count, limit)?;
     paths.counters.of(Path::Gather).calls += 1;
-    match send::send_gather(socket, &list, run.more) {
+    match send::send_pieces(socket, list(pieces, run.count, limit), run.more) {
         Ok(0) => Err(SendError::Socket(io::ErrorKind::WriteZero.into())),
         Ok(sent) => Ok(Gathered::Sent(sent as u64)),
         Err(error) if is_fault(&error) => Ok(Gathered::Fault),
@@ -69,32 +69,45 @@ fn of_error(error: io::Error) -> Result<Gathered, SendError> {
     }
 }
 
+/// The first pieces, cut where `limit` ends.
+fn cut(
+    pieces: &VecDeque<Piece>,
+    count: usize,
+    limit: u64,
+) -> impl Iterator<Item = (&Piece, u64)> + Clone {
+    let mut left = limit;
+    pieces.iter().take(count).map_while(move |piece| {
+        let size = piece.size().min(left);
+        left -= size;
+        (size > 0).then_some((piece, size))
+    })
+}
+
+/// Whether every file had what is to be sent of it when it was mapped.
+fn check(pieces: &VecDeque<Piece>, count: usize, limit: u64) -> Result<(), SendError> {
+    for (piece, _) in cut(pieces, count, limit) {
+        if let Piece::Region(region) = piece
+            && !region.is_mapped()
+        {
+            return Err(SendError::FileShort {
+                at: region.at(),
+                size: region.size(),
+            });
+        }
+    }
+    Ok(())
+}
+
 fn list(
     pieces: &VecDeque<Piece>,
     count: usize,
     limit: u64,
-) -> Result<Vec<send::Piece<'_>>, SendError> {
-    let mut left = limit;
-    let mut list = Vec::with_capacity(count);
-    for piece in pieces.iter().take(count) {
-        if left == 0 {
-            break;
+) -> impl Iterator<Item = send::Piece<'_>> + Clone {
+    cut(pieces, count, limit).map(|(piece, size)| match piece {
+        Piece::Bytes(bytes) => send::Piece::Bytes(&bytes[..size as usize]),
+        Piece::Region(region) => {
+            let at = region.at() as usize;
+            send::Piece::Mapped(region.file().mapping(), at..at + size as usize)
         }
-        let size = piece.size().min(left);
-        list.push(match piece {
-            Piece::Bytes(bytes) => send::Piece::Bytes(&bytes[..size as usize]),
-            Piece::Region(region) if !region.is_mapped() => {
-                return Err(SendError::FileShort {
-                    at: region.at(),
-                    size: region.size(),
-                });
-            }
-            Piece::Region(region) => {
-                let at = region.at() as usize;
-                send::Piece::Mapped(region.file().mapping(), at..at + size as usize)
-            }
-        });
-        left -= size;
-    }
-    Ok(list)
+    })
 }

@@ -205,6 +205,14 @@ pub(crate) enum Staged {
 }
 
 impl Staged {
+    /// How many bytes: never none, since what is empty is not held.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Staged::Pipe(held) => held.pipe.filled() as u64,
+            Staged::Buffer(_, range) => range.len() as u64,
+        }
+    }
+
     /// The path that goes on with it.
     pub(crate) fn path(&self) -> Path {
         match self {
@@ -245,7 +253,9 @@ pub(crate) fn refusal(error: &io::Error) -> Option<Refusal> {
 /// The same of a call that sets something up, where a filter may say no.
 pub(crate) fn refusal_at_set_up(error: &io::Error) -> Refusal {
     match Errno::from_io_error(error) {
-        Some(Errno::MFILE | Errno::NFILE | Errno::AGAIN) => Refusal::Now,
+        Some(Errno::MFILE | Errno::NFILE | Errno::AGAIN | Errno::NOMEM | Errno::NOBUFS) => {
+            Refusal::Now
+        }
         _ => Refusal::Everywhere,
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn send(front: Front<'_>, paths: &mut Paths) -> Result<Outcome, SendE
     count.calls += 2;
     let Some(ring) = paths.ring().filter(|ring| ring.operations.read_fixed) else {
         paths.counters.of(Path::UringRead).calls -= 2;
-        return Ok(Outcome::Refused(Refusal::Everywhere));
+        return Ok(Outcome::Refused(paths.no_ring()));
     };
     if !ring.has_buffer {
         if ring.ring.register_buffer(PART_SIZE, PART_COUNT).is_err() {

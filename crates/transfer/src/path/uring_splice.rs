@@ -13,7 +13,7 @@ pub(crate) fn send(
         return splice::send(front, paths, held);
     }
     if !paths.ring().is_some_and(|ring| ring.operations.splice) {
-        return Ok(Outcome::Refused(Refusal::Everywhere));
+        return Ok(Outcome::Refused(paths.no_ring()));
     }
     let Some(mut pipe) = paths.pipes.take() else {
         return Ok(Outcome::Refused(Refusal::Now));
@@ -21,7 +21,7 @@ pub(crate) fn send(
     paths.counters.of(Path::UringSplice).calls += 1;
     let (file, at) = (front.region.file().file(), front.region.at());
     let Some(ring) = paths.ring() else {
-        return Ok(Outcome::Refused(Refusal::Everywhere));
+        return Ok(Outcome::Refused(paths.no_ring()));
     };
     let moved = ring
         .ring

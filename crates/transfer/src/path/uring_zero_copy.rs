@@ -20,7 +20,7 @@ pub(crate) fn send(front: Front<'_>, paths: &mut Paths) -> Result<Outcome, SendE
         .ring()
         .is_some_and(|ring| ring.operations.send_zero_copy)
     {
-        return Ok(Outcome::Refused(Refusal::Everywhere));
+        return Ok(Outcome::Refused(paths.no_ring()));
     }
     reap(paths);
     if paths.uring_sends.0.len() >= OUTSTANDING_MAX {
@@ -29,7 +29,7 @@ pub(crate) fn send(front: Front<'_>, paths: &mut Paths) -> Result<Outcome, SendE
     paths.counters.of(Path::UringZeroCopy).calls += 1;
     let mapping = front.region.file().mapping();
     let Some(ring) = paths.ring() else {
-        return Ok(Outcome::Refused(Refusal::Everywhere));
+        return Ok(Outcome::Refused(paths.no_ring()));
     };
     match ring
         .ring
