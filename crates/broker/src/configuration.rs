@@ -214,6 +214,10 @@ fn static_values(settings: &Settings) -> BTreeMap<String, String> {
             settings.text(&table::DATA_DIR).to_owned(),
         ),
         ("process.roles".to_owned(), "broker,controller".to_owned()),
+        (
+            "group.consumer.migration.policy".to_owned(),
+            "disabled".to_owned(),
+        ),
     ]);
     for name in ["broker.id", "node.id"] {
         values.insert(name.to_owned(), NODE_ID.to_string());

@@ -17,6 +17,9 @@ use crate::groups::Coordinator;
 /// The id of this node, the only one of its cluster.
 pub const NODE_ID: i32 = 1;
 
+/// From so many partitions on, work on each of them is not done by a reactor, whose other connections would wait.
+pub(super) const MANY_PARTITIONS: usize = 1_000;
+
 /// The Kafka side of a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Kafka(Arc<Broker>);
@@ -88,6 +91,13 @@ impl Broker {
             known if known > self.leader_epoch() => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
             _ => Ok(()),
         }
+    }
+
+    /// Whether there are so many partitions that what goes through all of them is a worker's.
+    pub(super) fn has_many_partitions(&self) -> bool {
+        let topics = self.store.topics();
+        let counts = topics.iter_unordered().map(|one| one.partitions().len());
+        counts.take(MANY_PARTITIONS).sum::<usize>() >= MANY_PARTITIONS
     }
 
     /// The topic of this name.

@@ -36,8 +36,9 @@ pub struct Connection {
     muted: Arc<Muted>,
 }
 
-/// How a Produce request begins.
+/// How requests of these APIs begin.
 const PRODUCE: [u8; 2] = (ApiKey::Produce as i16).to_be_bytes();
+const CONSUMER_GROUP_HEARTBEAT: [u8; 2] = (ApiKey::ConsumerGroupHeartbeat as i16).to_be_bytes();
 
 /// What a handler needs of its request, beside the body.
 #[derive(Clone)]
@@ -84,6 +85,14 @@ impl Connection {
             id: id.unwrap_or_default().to_owned(),
             host: format!("/{}", self.peer),
         }
+    }
+
+    /// Whether a request takes so long that a worker is to read and answer it.
+    fn is_long(&self, frame: &[u8]) -> bool {
+        // A heartbeat may have everything shared out anew.
+        let shares_out = frame.starts_with(&CONSUMER_GROUP_HEARTBEAT);
+        (frame.len() >= LONG_REQUEST_SIZE && !frame.starts_with(&PRODUCE))
+            || (shares_out && self.broker.has_many_partitions())
     }
 
     fn answer(&self, frame: &[u8], context: &Context<'_>) -> Answer {
@@ -207,7 +216,7 @@ impl Call {
 
 impl Handler for Connection {
     fn frame(&mut self, frame: &[u8], context: &Context<'_>) -> Answer {
-        if frame.len() < LONG_REQUEST_SIZE || frame.starts_with(&PRODUCE) {
+        if !self.is_long(frame) {
             return self.answer(frame, context);
         }
         let (connection, frame) = (self.clone(), frame.to_vec());

@@ -12,6 +12,7 @@ use pagelog_store::{Epoch, Offset, Partition, ReadError, ReadLimits, Waiter, Wat
 use pagelog_transfer::Rope;
 use uuid::Uuid;
 
+use super::broker::MANY_PARTITIONS;
 use super::connection::{Call, Refusal};
 use super::fetch_rope::weave;
 use super::quotas::{Throttle, in_ms};
@@ -21,9 +22,6 @@ use crate::codec::fetch_answer::{FetchAnswer, FetchAnswerPartition, FetchAnswerT
 
 /// No answer is planned larger than this, whatever `fetch.max.bytes` says: a frame holds less than 2 GiB.
 const BYTES_MAX: i32 = 1 << 30;
-
-/// An attempt at so many partitions is not made by a reactor.
-const LONG_PLAN_COUNT: usize = 1_000;
 
 /// What to read.
 struct Plan {
@@ -82,7 +80,7 @@ pub(super) fn handle(
         plan,
         deadline: context.now + wait,
     };
-    Ok(if waiting.watch.count() < LONG_PLAN_COUNT {
+    Ok(if waiting.watch.count() < MANY_PARTITIONS {
         Answer::Later(Box::new(waiting))
     } else {
         waiting.look()

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use pagelog_store::answer::{Answer, Position};
-use pagelog_store::{CreateTopicError, Topic, TopicName, Topics};
+use pagelog_store::{CreateTopicError, Topic, TopicName};
 use uuid::Uuid;
 
 use super::authorized::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS};
@@ -23,9 +23,6 @@ use crate::codec::metadata::{
 
 /// How long making a topic may wait for room in the log; the request names no time.
 const CREATE_TIMEOUT_MS: i32 = 10_000;
-
-/// An answer about so many partitions is made by a worker.
-const LONG_ANSWER_COUNT: usize = 1_000;
 
 /// One topic of the answer.
 enum Shown {
@@ -45,7 +42,7 @@ pub(super) fn handle(call: Call, request: MetadataRequest) -> Result<Answer, Ref
         Some(topics) => Some(topics),
     };
     let Some(asked) = asked else {
-        let is_long = has_many_partitions(&call.broker.store.topics());
+        let is_long = call.broker.has_many_partitions();
         let topics = call.broker.store.topics();
         let show_all = move || {
             let shown = topics.iter().cloned().map(Shown::Topic).collect();
@@ -67,11 +64,6 @@ pub(super) fn handle(call: Call, request: MetadataRequest) -> Result<Answer, Ref
     }
     let shown = look_up(&call, asked, false);
     Ok(show(call, shown, &request))
-}
-
-fn has_many_partitions(topics: &Topics) -> bool {
-    let counts = topics.iter_unordered().map(|one| one.partitions().len());
-    counts.take(LONG_ANSWER_COUNT).sum::<usize>() >= LONG_ANSWER_COUNT
 }
 
 /// Before version 4 a client could not forbid it.

@@ -8,7 +8,8 @@ use pagelog_kafka::codec::delete_topics::{
 use pagelog_kafka::codec::fetch::FetchPartition;
 use pagelog_kafka::codec::frame::SIZE_PREFIX;
 use pagelog_kafka::codec::{
-    ErrorCode, FetchRequest, FetchResponse, MetadataRequest, decode_response, encode_request,
+    ConsumerGroupHeartbeatRequest, ErrorCode, FetchRequest, FetchResponse, MetadataRequest,
+    decode_response, encode_request,
 };
 use pagelog_store::answer::Answer;
 use uuid::Uuid;
@@ -152,6 +153,9 @@ fn a_long_list_is_looked_at_by_workers() {
     assert!(matches!(answer, Answer::Work(_)), "{answer:?}");
     let everything = encode_request(12, 1, None, &MetadataRequest::default());
     let answer = client.answer(&everything[SIZE_PREFIX..]);
+    assert!(matches!(answer, Answer::Work(_)), "{answer:?}");
+    let heartbeat = encode_request(1, 1, None, &ConsumerGroupHeartbeatRequest::default());
+    let answer = client.answer(&heartbeat[SIZE_PREFIX..]);
     assert!(matches!(answer, Answer::Work(_)), "{answer:?}");
 
     // Woken again and again, and registered each time with whoever had told it something.
