@@ -4,8 +4,8 @@ use super::ErrorCode;
 use super::schema::{api, message};
 
 message! {
-    /// Which rules there are.
-    pub struct DescribeAclsRequest {
+    /// Which rules are meant: a question of its own, and what is to be deleted.
+    pub struct AclFilter {
         /// The kind of resource.
         resource_type: i8 [0..],
         /// Its name; None: any.
@@ -22,6 +22,9 @@ message! {
         permission_type: i8 [0..],
     }
 }
+
+/// The rules that a filter names are asked for by the filter itself.
+pub type DescribeAclsRequest = AclFilter;
 
 message! {
     /// The rules.
@@ -117,27 +120,7 @@ message! {
     /// Delete the rules that match.
     pub struct DeleteAclsRequest {
         /// What matches.
-        filters: Vec<DeleteAclsFilter> [0..],
-    }
-}
-
-message! {
-    /// What rules match.
-    pub struct DeleteAclsFilter {
-        /// The kind of resource.
-        resource_type: i8 [0..],
-        /// Its name; None: any.
-        resource_name: Option<String> [0..],
-        /// How the name is meant.
-        pattern_type: i8 [0..],
-        /// Whom the rule is for; None: anybody.
-        principal: Option<String> [0..],
-        /// From where; None: from anywhere.
-        host: Option<String> [0..],
-        /// What is done.
-        operation: i8 [0..],
-        /// Allowed or denied.
-        permission_type: i8 [0..],
+        filters: Vec<AclFilter> [0..],
     }
 }
 

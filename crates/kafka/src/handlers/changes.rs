@@ -1,5 +1,6 @@
 //! What requests that change something have in common: one result for each thing, answered when the changes are settled.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pagelog_store::LogError;
@@ -39,6 +40,25 @@ macro_rules! reports {
 }
 
 pub(super) use reports;
+
+/// What a request names, each name once; of one that is named more than once, the first, and that it is refused.
+pub(super) fn once_each<T>(
+    asked: &[T],
+    name: fn(&T) -> &str,
+) -> impl Iterator<Item = (&T, Result<(), Refused>)> {
+    let mut times: HashMap<&str, u32> = HashMap::new();
+    for one in asked {
+        *times.entry(name(one)).or_default() += 1;
+    }
+    asked.iter().filter_map(move |one| {
+        let twice = "the topic is named twice";
+        let outcome = match times.remove(name(one))? {
+            1 => Ok(()),
+            _ => Err((ErrorCode::INVALID_REQUEST, twice.to_owned())),
+        };
+        Some((one, outcome))
+    })
+}
 
 /// What a request has changed so far.
 pub(super) struct Changes<T> {

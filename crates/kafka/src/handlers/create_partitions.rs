@@ -2,14 +2,13 @@
 //!
 //! Runs on a worker, since the log may have no room at the moment.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use pagelog_store::GrowTopicError;
 use pagelog_store::answer::{Answer, Context, Position};
 
 use super::broker::NODE_ID;
-use super::changes::{Changes, Refused, deadline, reports};
+use super::changes::{Changes, Refused, deadline, once_each, reports};
 use super::connection::{Call, Refusal};
 use super::create_topics;
 use super::room::{room_deadline, with_room};
@@ -33,23 +32,9 @@ pub(super) fn handle(
 }
 
 fn grow(call: Call, request: &CreatePartitionsRequest, deadline: Instant) -> Answer {
-    let mut mentioned: HashMap<&str, u32> = HashMap::new();
-    for topic in &request.topics {
-        *mentioned.entry(&topic.name).or_default() += 1;
-    }
     let mut changes = Changes::new();
-    for asked in &request.topics {
-        // A name that is asked for twice is answered once, and refused.
-        let Some(times) = mentioned.remove(asked.name.as_str()) else {
-            continue;
-        };
-        let grown = match times {
-            1 => grow_one(&call, asked, request),
-            _ => Err((
-                ErrorCode::INVALID_REQUEST,
-                "the topic is named twice".to_owned(),
-            )),
-        };
+    for (asked, once) in once_each(&request.topics, |topic| &topic.name) {
+        let grown = once.and_then(|()| grow_one(&call, asked, request));
         let result = CreatePartitionsTopicResult {
             name: asked.name.clone(),
             ..Default::default()

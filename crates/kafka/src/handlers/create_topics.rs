@@ -2,14 +2,13 @@
 //!
 //! Runs on a worker, since the log may have no room at the moment.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use pagelog_store::answer::{Answer, Context, Position};
 use pagelog_store::{ConfigValues, CreateTopicError, Topic, TopicName};
 
 use super::broker::NODE_ID;
-use super::changes::{Changes, Refused, deadline, log_error, reports};
+use super::changes::{Changes, Refused, deadline, log_error, once_each, reports};
 use super::configs::{self, topic_values};
 use super::connection::{Call, Refusal};
 use super::room::{room_deadline, with_room};
@@ -39,27 +38,13 @@ pub(super) fn handle(
 }
 
 fn create(call: Call, request: &CreateTopicsRequest, deadline: Instant) -> Answer {
-    let mut mentioned: HashMap<&str, u32> = HashMap::new();
-    for topic in &request.topics {
-        *mentioned.entry(&topic.name).or_default() += 1;
-    }
     let mut changes = Changes::new();
-    for asked in &request.topics {
-        // A name that is asked for twice is answered once, and refused.
-        let Some(times) = mentioned.remove(asked.name.as_str()) else {
-            continue;
-        };
+    for (asked, once) in once_each(&request.topics, |topic| &topic.name) {
         let mut result = CreatableTopicResult {
             name: asked.name.clone(),
             ..Default::default()
         };
-        let made = match times {
-            1 => create_one(&call, asked, request, &mut result),
-            _ => Err((
-                ErrorCode::INVALID_REQUEST,
-                "the topic is asked for twice".to_owned(),
-            )),
-        };
+        let made = once.and_then(|()| create_one(&call, asked, request, &mut result));
         changes.add(result, made);
     }
     changes.answer(call, deadline, |call, topics| {

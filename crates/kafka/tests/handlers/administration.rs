@@ -2,7 +2,7 @@
 
 use pagelog_kafka::batch::BatchBuilder;
 use pagelog_kafka::codec::acls::{
-    AclCreation, CreateAclsRequest, CreateAclsResponse, DeleteAclsFilter, DeleteAclsRequest,
+    AclCreation, AclFilter, CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest,
     DeleteAclsResponse, DescribeAclsRequest, DescribeAclsResponse,
 };
 use pagelog_kafka::codec::alter_partition_reassignments::{
@@ -305,7 +305,7 @@ fn there_are_no_rules_and_no_passwords() {
         assert_eq!(created.results.len(), 2);
         assert_eq!(created.results[1].error, ErrorCode::SECURITY_DISABLED);
         let delete = DeleteAclsRequest {
-            filters: vec![DeleteAclsFilter::default()],
+            filters: vec![AclFilter::default()],
         };
         let deleted: DeleteAclsResponse = client.ask(version, &delete);
         assert_eq!(deleted.results[0].error, ErrorCode::SECURITY_DISABLED);

@@ -61,7 +61,7 @@ pairs! {
         offset_lag => offset_lag,
         is_future_key => is_future_key,
     }
-    ours::acls::DescribeAclsRequest => theirs::DescribeAclsRequest {
+    ours::acls::AclFilter => theirs::DescribeAclsRequest {
         resource_type => resource_type_filter,
         resource_name => resource_name_filter,
         pattern_type => pattern_type_filter,
@@ -111,7 +111,7 @@ pairs! {
     ours::acls::DeleteAclsRequest => theirs::DeleteAclsRequest {
         filters => filters,
     }
-    ours::acls::DeleteAclsFilter => theirs::delete_acls_request::DeleteAclsFilter {
+    ours::acls::AclFilter => theirs::delete_acls_request::DeleteAclsFilter {
         resource_type => resource_type_filter,
         resource_name => resource_name_filter,
         pattern_type => pattern_type_filter,

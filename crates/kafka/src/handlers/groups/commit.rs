@@ -1,9 +1,9 @@
 //! OffsetCommit: answered when what was committed is settled.
 
 use pagelog_store::answer::{Answer, Context, Position};
-use pagelog_store::{Commit, GroupName, LogError, Place, Topics, now_ms};
+use pagelog_store::{Commit, GroupName, Place, Topics, now_ms};
 
-use super::{Attempt, Client, NoRoom};
+use super::{Attempt, Client, NoRoom, Stop};
 use crate::codec::offset_commit::{
     OffsetCommitPartition, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
@@ -31,18 +31,10 @@ fn attempt(attempt: &Attempt<'_>) -> Result<Result<Answer, NoRoom>, Refusal> {
         .and_then(|name| commit(attempt, &name, &request, &commits));
     Ok(match committed {
         Ok(at) => Ok(answer(call, response, at)),
-        Err(Stop::Refused(error)) => Ok(refuse(call, response, error)),
-        Err(Stop::Log(LogError::Busy(busy))) => Err(NoRoom {
-            busy,
-            answer: refuse(call, response, ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        Err(stop) => stop.answer(ErrorCode::INVALID_COMMIT_OFFSET_SIZE, |error| {
+            refuse(call, response, error)
         }),
-        Err(Stop::Log(error)) => Ok(refuse(call, response, super::log_error(&error))),
     })
-}
-
-enum Stop {
-    Refused(ErrorCode),
-    Log(LogError),
 }
 
 /// What can be committed, and an answer that says why the rest cannot.

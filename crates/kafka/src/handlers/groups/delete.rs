@@ -7,7 +7,7 @@ use std::time::Instant;
 use pagelog_store::answer::{Answer, Position};
 use pagelog_store::{Busy, LogError};
 
-use super::ROOM_TIMEOUT_MS;
+use super::{ROOM_TIMEOUT_MS, Stop};
 use crate::codec::delete_groups::DeletedGroup;
 use crate::codec::{DeleteGroupsRequest, DeleteGroupsResponse, ErrorCode};
 use crate::groups::NotDeleted;
@@ -50,7 +50,7 @@ fn delete_one(call: &Call, group_id: &str) -> Result<Position, ErrorCode> {
     deleted.map_err(|error| match error {
         NotDeleted::Unknown => ErrorCode::GROUP_ID_NOT_FOUND,
         NotDeleted::HasMembers => ErrorCode::NON_EMPTY_GROUP,
-        NotDeleted::Log(error) => super::log_error(&error),
+        NotDeleted::Log(error) => Stop::Log(error).error(ErrorCode::UNKNOWN_SERVER_ERROR),
     })
 }
 

@@ -5,10 +5,10 @@
 use std::time::Instant;
 
 use pagelog_store::answer::{Answer, Position};
-use pagelog_store::{GroupName, LogError, Place};
+use pagelog_store::{GroupName, Place};
 
-use super::ROOM_TIMEOUT_MS;
 use super::commit::place;
+use super::{ROOM_TIMEOUT_MS, Stop};
 use crate::codec::offset_delete::{
     OffsetDeleteRequest, OffsetDeleteResponse, OffsetDeleteResponsePartition,
     OffsetDeleteResponseTopic,
@@ -40,28 +40,17 @@ fn forget(call: Call, request: &OffsetDeleteRequest<'_>) -> Answer {
             with_room(
                 &call.broker.store,
                 room_deadline(ROOM_TIMEOUT_MS),
-                |stop: &Stop| match stop {
-                    Stop::Log(error) => error.busy(),
-                    Stop::Refused(_) => None,
-                },
+                Stop::busy,
                 || forget_in(&call, &name, request),
             )
         });
     match deleted {
         Ok((topics, at)) => answer(call, topics, at),
         Err(stop) => {
-            let error = match stop {
-                Stop::Refused(error) => error,
-                Stop::Log(error) => super::log_error(&error),
-            };
+            let error = stop.error(ErrorCode::UNKNOWN_SERVER_ERROR);
             Answer::Now(call.respond(&refused(error)))
         }
     }
-}
-
-enum Stop {
-    Refused(ErrorCode),
-    Log(LogError),
 }
 
 type Forgotten = (Vec<OffsetDeleteResponseTopic>, Position);

@@ -1,10 +1,10 @@
 //! JoinGroup: answered when the next generation begins, or at once with what is wrong.
 
+use pagelog_store::GroupName;
 use pagelog_store::answer::{Answer, Context};
-use pagelog_store::{GroupName, LogError};
 
 use super::waiting::promised;
-use super::{Attempt, Client, NoRoom};
+use super::{Attempt, Client, NoRoom, Stop};
 use crate::codec::{ErrorCode, Field, JoinGroupRequest, JoinGroupResponse, RequestHeader};
 use crate::groups::classic::Join;
 use crate::groups::promise::Promise;
@@ -40,18 +40,8 @@ fn attempt(attempt: &Attempt<'_>) -> Result<Result<Answer, NoRoom>, Refusal> {
         Ok(()) => Ok(promised(call, &name, promise, || {
             refused(ErrorCode::COORDINATOR_NOT_AVAILABLE, "")
         })),
-        Err(Stop::Refused(error)) => Ok(refuse(error)),
-        Err(Stop::Log(LogError::Busy(busy))) => Err(NoRoom {
-            busy,
-            answer: refuse(ErrorCode::COORDINATOR_NOT_AVAILABLE),
-        }),
-        Err(Stop::Log(_)) => Ok(refuse(ErrorCode::COORDINATOR_NOT_AVAILABLE)),
+        Err(stop) => stop.answer(ErrorCode::GROUP_MAX_SIZE_REACHED, refuse),
     })
-}
-
-enum Stop {
-    Refused(ErrorCode),
-    Log(LogError),
 }
 
 fn act(

@@ -103,11 +103,41 @@ fn name(group_id: &str) -> Result<GroupName, ErrorCode> {
     GroupName::new(group_id).map_err(|_| ErrorCode::INVALID_GROUP_ID)
 }
 
-/// What to say when the log did not take a group's entry. Clients look for the coordinator again and come back.
-fn log_error(error: &LogError) -> ErrorCode {
-    match error {
-        LogError::TooLarge { .. } => ErrorCode::INVALID_COMMIT_OFFSET_SIZE,
-        _ => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+/// Why nothing came of an attempt.
+enum Stop {
+    Refused(ErrorCode),
+    Log(LogError),
+}
+
+impl Stop {
+    /// What to say. When the log did not take a group's entry, clients look for the coordinator again and come back.
+    fn error(&self, too_large: ErrorCode) -> ErrorCode {
+        match self {
+            Stop::Refused(error) => *error,
+            Stop::Log(LogError::TooLarge { .. }) => too_large,
+            Stop::Log(_) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        }
+    }
+
+    /// What to wait for, if it may be tried again then.
+    fn busy(&self) -> Option<Busy> {
+        match self {
+            Stop::Refused(_) => None,
+            Stop::Log(error) => error.busy(),
+        }
+    }
+
+    /// The answer that `refuse` makes of it; or that it is to be tried again.
+    fn answer(
+        self,
+        too_large: ErrorCode,
+        refuse: impl FnOnce(ErrorCode) -> Answer,
+    ) -> Result<Answer, NoRoom> {
+        let answer = refuse(self.error(too_large));
+        match self.busy() {
+            Some(busy) => Err(NoRoom { busy, answer }),
+            None => Ok(answer),
+        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! SyncGroup: answered when the leader has shared out and that is in the log.
 
-use pagelog_store::LogError;
 use pagelog_store::answer::{Answer, Context};
 
 use super::waiting::promised;
-use super::{Attempt, Client, NoRoom};
+use super::{Attempt, Client, NoRoom, Stop};
 use crate::codec::{ErrorCode, Field, RequestHeader, SyncGroupRequest, SyncGroupResponse};
 use crate::groups::Group;
 use crate::groups::promise::Promise;
@@ -43,11 +42,7 @@ fn attempt(attempt: &Attempt<'_>) -> Result<Result<Answer, NoRoom>, Refusal> {
         Some(Ok(())) => Ok(promised(call, &name, promise, || {
             refused(ErrorCode::COORDINATOR_NOT_AVAILABLE)
         })),
-        Some(Err(LogError::Busy(busy))) => Err(NoRoom {
-            busy,
-            answer: refuse(ErrorCode::COORDINATOR_NOT_AVAILABLE),
-        }),
-        Some(Err(_)) => Ok(refuse(ErrorCode::COORDINATOR_NOT_AVAILABLE)),
+        Some(Err(error)) => Stop::Log(error).answer(ErrorCode::UNKNOWN_SERVER_ERROR, refuse),
     })
 }
 
