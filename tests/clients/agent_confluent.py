@@ -59,6 +59,8 @@ class Agent:
             if partition.error:
                 raise confluent_kafka.KafkaException(partition.error)
         else:
+            # A consumer that does not know the leader yet looks again after half a second; asked for something, it finds out at once.
+            self.consumer.get_watermark_offsets(partition, timeout=PATIENCE)
             partition.offset = start["offset"] if "offset" in start else STARTS[start["at"]]
         self.consumer.assign([partition])
         if start.get("at") != "end":

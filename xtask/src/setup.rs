@@ -27,6 +27,8 @@ pub(crate) struct Tools {
     pub(crate) platformatic: Option<NodeClients>,
     /// A member of a group by franz-go, built.
     pub(crate) franz: Option<PathBuf>,
+    /// The agent and group member by the crate rdkafka, built.
+    pub(crate) rdkafka: Option<PathBuf>,
     /// kcat, the command line client over librdkafka.
     pub(crate) kcat: Option<PathBuf>,
     /// Java, with the tools of Apache Kafka.
@@ -98,6 +100,8 @@ pub(crate) fn prepare() -> Result<Tools> {
     let runs = platformatic(tools.node.as_ref());
     tools.platformatic = tools.keep("node 20.19 (for @platformatic/kafka)", runs);
     tools.franz = tools.keep("go (for franz-go)", franz(&directory.join("franz")));
+    let built = rdkafka(&directory.join("rdkafka"));
+    tools.rdkafka = tools.keep("make with a C++ compiler (for the crate rdkafka)", built);
     tools.java = tools.keep("java with maven", java(&directory.join("java")));
     tools.kcat = tools.keep("kcat", distribution_tool("kcat"));
     tools.strace = tools.keep("strace", distribution_tool("strace"));
@@ -239,6 +243,16 @@ fn franz(directory: &Path) -> Result<PathBuf> {
         run_command(build.arg(&program).arg("."))
     })?;
     Ok(program)
+}
+
+/// The program of `rdkafka`, a package of its own: librdkafka takes a minute to build, and once.
+fn rdkafka(directory: &Path) -> Result<PathBuf> {
+    command::which("make").context("make is not on the path")?;
+    let package = agents().join("rdkafka").join("Cargo.toml");
+    let mut build = command::cargo(&["build", "--locked", "--quiet", "--manifest-path"]);
+    build.arg(package).arg("--target-dir").arg(directory);
+    run_command(&mut build)?;
+    Ok(directory.join("debug").join("rdkafka-client"))
 }
 
 /// A program of the distribution: found, or installed when this runs as root on a system with apt.

@@ -22,35 +22,43 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// What is particular to a client behind an agent.
 struct Character {
     name: &'static str,
+    /// The script in `tests/clients`; a compiled agent is told what to be.
     file: &'static str,
     reads: bool,
     /// Whether a header's value may be null.
     null_header_values: bool,
     /// Whether it reads snappy in Java's framing.
     framed_snappy: bool,
+    /// Whether it says that a configuration was refused.
+    tells_refusals: bool,
 }
+
+/// A client that does all of it.
+const COMPLETE: Character = Character {
+    name: "",
+    file: "",
+    reads: true,
+    null_header_values: true,
+    framed_snappy: true,
+    tells_refusals: true,
+};
 
 const PYTHON: [Character; 3] = [
     Character {
         name: "confluent-kafka",
         file: "agent_confluent.py",
-        reads: true,
-        null_header_values: true,
-        framed_snappy: true,
+        ..COMPLETE
     },
     Character {
         name: "kafka-python",
         file: "agent_kafka_python.py",
-        reads: true,
         null_header_values: false,
-        framed_snappy: true,
+        ..COMPLETE
     },
     Character {
         name: "aiokafka",
         file: "agent_aiokafka.py",
-        reads: true,
-        null_header_values: true,
-        framed_snappy: true,
+        ..COMPLETE
     },
 ];
 
@@ -59,15 +67,20 @@ const KAFKAJS: Character = Character {
     file: "agent_kafkajs.js",
     reads: false,
     null_header_values: false,
-    framed_snappy: true,
+    ..COMPLETE
 };
 
 const PLATFORMATIC: Character = Character {
     name: "platformatic",
     file: "agent_platformatic.js",
-    reads: true,
-    null_header_values: true,
     framed_snappy: false,
+    ..COMPLETE
+};
+
+const RDKAFKA: Character = Character {
+    name: "rdkafka",
+    tells_refusals: false,
+    ..COMPLETE
 };
 
 /// A running agent; dropping it ends it.
@@ -82,14 +95,13 @@ pub(crate) struct Agent {
 /// Starts the agent of every client that is installed. What they say on standard error goes to files in `logs`.
 pub(crate) fn start_all(tools: &Tools, bootstrap: &str, logs: &Path) -> Result<Vec<Agent>> {
     let mut agents = Vec::new();
+    let mut start = |character: &'static Character, command: Command| {
+        agents.push(Agent::start(character, command, bootstrap, logs)?);
+        anyhow::Ok(())
+    };
     if let Some(python) = &tools.python {
         for character in &PYTHON {
-            agents.push(Agent::start(
-                character,
-                Command::new(python),
-                bootstrap,
-                logs,
-            )?);
+            start(character, script(python, character))?;
         }
     }
     for (node, character) in [
@@ -97,12 +109,23 @@ pub(crate) fn start_all(tools: &Tools, bootstrap: &str, logs: &Path) -> Result<V
         (&tools.platformatic, &PLATFORMATIC),
     ] {
         if let Some(node) = node {
-            let mut command = Command::new(&node.node);
+            let mut command = script(&node.node, character);
             command.env("NODE_PATH", &node.modules);
-            agents.push(Agent::start(character, command, bootstrap, logs)?);
+            start(character, command)?;
         }
     }
+    if let Some(program) = &tools.rdkafka {
+        let mut command = Command::new(program);
+        command.arg("agent");
+        start(&RDKAFKA, command)?;
+    }
     Ok(agents)
+}
+
+fn script(interpreter: &Path, character: &Character) -> Command {
+    let mut command = Command::new(interpreter);
+    command.arg(setup::agents().join(character.file));
+    command
 }
 
 impl Agent {
@@ -113,9 +136,7 @@ impl Agent {
         logs: &Path,
     ) -> Result<Agent> {
         let log = File::create(logs.join(format!("{}.log", character.name)))?;
-        command
-            .arg(setup::agents().join(character.file))
-            .arg(bootstrap);
+        command.arg(bootstrap);
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         command
             .stdin(Stdio::piped())
@@ -178,6 +199,10 @@ impl Client for Agent {
 
     fn reads(&self) -> bool {
         self.character.reads
+    }
+
+    fn tells_refusals(&self) -> bool {
+        self.character.tells_refusals
     }
 
     fn reads_framed_snappy(&self) -> bool {

@@ -152,6 +152,11 @@ pub(crate) trait Client {
         true
     }
 
+    /// Whether it says that a configuration was refused.
+    fn tells_refusals(&self) -> bool {
+        true
+    }
+
     /// Whether a record's time is the one that it was given.
     fn sets_timestamps(&self) -> bool {
         true

@@ -47,6 +47,7 @@ impl Kind {
         let mut kinds = of_python(tools);
         kinds.extend(of_node(tools));
         kinds.extend(of_franz(tools));
+        kinds.extend(of_rdkafka(tools));
         kinds.extend(of_java(tools, directory)?);
         Ok(kinds)
     }
@@ -109,6 +110,17 @@ fn of_node(tools: &Tools) -> Vec<Kind> {
         kinds.push(Kind::of("platformatic-consumer", &[&member("consumer")]));
     }
     kinds
+}
+
+fn of_rdkafka(tools: &Tools) -> Vec<Kind> {
+    let Some(program) = &tools.rdkafka else {
+        return Vec::new();
+    };
+    let member = |sharing| Program::own(vec![program.into(), "member".into()], sharing);
+    vec![
+        Kind::of("rdkafka-cooperative", &[&member("cooperative-sticky")]),
+        Kind::of("rdkafka-consumer", &[&member("consumer")]),
+    ]
 }
 
 fn of_franz(tools: &Tools) -> Vec<Kind> {

@@ -136,7 +136,15 @@ fn change(client: &mut dyn Client, topic: &str, random: &mut Random) -> Result<(
         );
     }
     let wrong = client.configure(topic, &[("retention.ms", "soon")]);
-    ensure!(wrong.is_err(), "a wrong value was taken");
+    ensure!(
+        wrong.is_err() || !client.tells_refusals(),
+        "a wrong value was taken"
+    );
+    let kept = client.configured(topic)?.remove("retention.ms").flatten();
+    ensure!(
+        kept.as_deref() == Some("12345678"),
+        "retention.ms has become {kept:?}"
+    );
     let beginning = client.shorten(&partition, 2)?;
     ensure!(beginning == 2, "the beginning is {beginning}, not 2");
     wait_until("the partition begins later", || {
