@@ -31,19 +31,40 @@ impl Pagelog {
     /// # Errors
     /// Where it does not get ready; its log is in the message.
     pub(crate) fn start_empty(binary: &Path, parent: &Path, flush: Flush) -> Result<Pagelog> {
+        Pagelog::start_with(binary, parent, flush, &[])
+    }
+
+    /// The same with settings other than the defaults; a later start has the defaults again.
+    ///
+    /// # Errors
+    /// As [`Pagelog::start_empty`].
+    pub(crate) fn start_with(
+        binary: &Path,
+        parent: &Path,
+        flush: Flush,
+        with: &[(&str, &str)],
+    ) -> Result<Pagelog> {
         let directory = tempfile::Builder::new()
             .prefix("pagelog-")
             .tempdir_in(parent)?;
-        Pagelog::start(binary, directory, flush)
+        let mut command = Command::new(binary);
+        for (name, value) in with {
+            let name = name.to_uppercase().replace(['.', '-'], "_");
+            command.env(format!("PAGELOG_{name}"), value);
+        }
+        Pagelog::spawn(command, directory, flush)
     }
 
     fn start(binary: &Path, directory: TempDir, flush: Flush) -> Result<Pagelog> {
+        Pagelog::spawn(Command::new(binary), directory, flush)
+    }
+
+    fn spawn(mut command: Command, directory: TempDir, flush: Flush) -> Result<Pagelog> {
         let policy = match flush {
             Flush::Sync => "sync",
             Flush::Interval => "interval",
         };
         let log = File::create(directory.path().join("log"))?;
-        let mut command = Command::new(binary);
         command
             .arg("serve")
             .args(["--kafka", "127.0.0.1:0", "--flush", policy])

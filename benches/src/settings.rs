@@ -50,6 +50,14 @@ impl Settings {
         Pagelog::start_empty(&self.broker, &self.directory, flush)
     }
 
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub(crate) fn pagelog_with(&self, flush: Flush, with: &[(&str, &str)]) -> Result<Pagelog> {
+        Pagelog::start_with(&self.broker, &self.directory, flush, with)
+    }
+
     /// The peer, where one is asked for.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ enum Kind {
     Echo { answer_size: usize },
     /// Takes all that it is sent, and says when it has it.
     Sink { receiver: Receiver },
+    /// Sends answers to a sink by one path, and says what was counted.
+    Move(crate::transfer::MoveOptions),
     /// Answers each frame with the next answer of a shape.
     Send {
         path: SendPath,
@@ -72,11 +74,15 @@ pub(crate) enum SendPath {
 /// # Errors
 /// Where it cannot listen.
 pub(crate) fn serve(options: Options) -> Result<()> {
+    if let Kind::Move(options) = &options.kind {
+        return crate::transfer::send(options);
+    }
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     println!("ready {}", listener.local_addr()?);
     std::io::stdout().flush()?;
     match options.kind {
         Kind::Echo { answer_size } => super::echo::serve(&listener, head(answer_size, answer_size)),
+        Kind::Move(_) => Ok(()),
         Kind::Sink { receiver } => super::sink::serve(&listener, receiver == Receiver::Discards),
         Kind::Send { path, file, shape } => {
             let opened = File::open(&file).with_context(|| format!("open {}", file.display()))?;

@@ -2,10 +2,15 @@
 
 mod answer;
 mod bare;
+mod cold;
+mod counted;
 mod grid;
+mod idle;
 mod target;
 
 use anyhow::Result;
+
+pub(crate) use counted::{Options as MoveOptions, send};
 
 use crate::report::Report;
 use crate::settings::Settings;
@@ -17,5 +22,10 @@ const BENCH: &str = "transfer";
 /// # Errors
 /// The first thing that fails.
 pub(crate) fn run(settings: &Settings) -> Result<Report> {
-    grid::run(settings)
+    let mut report = Report::default();
+    report.add(counted::run(settings)?);
+    report.add(idle::run(settings)?);
+    report.add(cold::run(settings)?);
+    report.add(grid::run(settings)?);
+    Ok(report)
 }
