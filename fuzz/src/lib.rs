@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod bodies;
+pub mod checkpoint;
 pub mod entry;
 pub mod frames;
 mod input;

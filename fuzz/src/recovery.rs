@@ -8,7 +8,7 @@ use std::time::Duration;
 use pagelog_commit_log::{AppendError, Log, NewEntry, Position, Storage};
 use pagelog_record::{Offset, Producer, SECRET_SIZE, Seed, StreamId};
 use pagelog_segment::file_name;
-use pagelog_store::{LogOptions, Opened, Route, Store, StoreOptions, TopicName};
+use pagelog_store::{LogOptions, Opened, Route, Store, StoreOptions, SyncSide, TopicName};
 use pagelog_testing::MemoryStorage;
 
 use crate::entry;
@@ -38,13 +38,16 @@ pub fn check(bytes: &[u8]) {
     }
     let Some(first) = open(&storage) else { return };
     let second = open(&storage).expect("what could be opened can be opened again");
-    assert!(second >= first, "{first} entries became {second}");
+    assert!(
+        second >= first,
+        "a log up to {first} became one up to {second}"
+    );
 }
 
-type Files = Vec<(String, Vec<u8>)>;
+pub(crate) type Files = Vec<(String, Vec<u8>)>;
 
-/// The files of a log of two topics and some entries over three segments, made once.
-fn original() -> &'static Files {
+/// The files of a log of two topics and some entries over three segments, with a checkpoint between them, made once.
+pub(crate) fn original() -> &'static Files {
     static FILES: OnceLock<Files> = OnceLock::new();
     FILES.get_or_init(|| {
         let storage = MemoryStorage::new(1);
@@ -58,6 +61,9 @@ fn original() -> &'static Files {
                 .expect("there is room");
         }
         for number in 0..40u32 {
+            if number == 30 {
+                checkpoint(&store, &mut sync);
+            }
             let payload = vec![number as u8; number as usize * 20];
             append(store.log(), StreamId(1 + number % 3), &payload);
             if number % 3 == 0 {
@@ -74,6 +80,18 @@ fn original() -> &'static Files {
         let file = |name: String| (name.clone(), storage.content(&name));
         names.into_iter().map(file).collect()
     })
+}
+
+fn checkpoint(store: &Store, sync: &mut SyncSide) {
+    sync.write()
+        .and_then(|_| sync.sync())
+        .expect("memory takes it");
+    store.log().index_all().expect("memory takes it");
+    let draft = store.take_checkpoint().expect("the first one");
+    store
+        .log()
+        .write_checkpoint(draft)
+        .expect("all of it is durable");
 }
 
 fn append(log: &Arc<Log>, stream: StreamId, payload: &[u8]) {
@@ -102,7 +120,7 @@ fn options() -> StoreOptions {
     StoreOptions::new(LogOptions::new(SEGMENT_SIZE, Route::Mapped, 2048))
 }
 
-fn storage(files: &Files) -> MemoryStorage {
+pub(crate) fn storage(files: &Files) -> MemoryStorage {
     let storage = MemoryStorage::new(1);
     for (name, content) in files {
         storage
@@ -168,8 +186,8 @@ fn seed(files: &Files) -> Seed {
     Seed::from_secret(secret)
 }
 
-/// Opens the store: the log's whole entries, or none when it is refused.
-fn open(storage: &MemoryStorage) -> Option<u64> {
+/// Opens the store: where its log ends, or none when it is refused.
+pub(crate) fn open(storage: &MemoryStorage) -> Option<u64> {
     let opened = Store::open(Arc::new(storage.clone()), &options());
     let opened = opened.ok()?;
     let log = opened.store.log();
@@ -180,5 +198,5 @@ fn open(storage: &MemoryStorage) -> Option<u64> {
         let _ = log.first_at_or_after(&stream, 5, until);
         let _ = log.with_time_max(&stream, until);
     }
-    Some(opened.recovery.entries)
+    Some(opened.recovery.end.0)
 }

@@ -4,6 +4,7 @@ mod ahead;
 mod durable;
 mod durable_plots;
 mod engine;
+mod opening;
 #[cfg(feature = "peers")]
 mod peers;
 mod writers;
@@ -22,5 +23,6 @@ const BENCH: &str = "storage";
 pub(crate) fn run(settings: &Settings) -> Result<Report> {
     let mut report = durable::run(settings)?;
     report.add(ahead::run(settings)?);
+    report.add(opening::run(settings)?);
     Ok(report)
 }

@@ -45,6 +45,7 @@ pub(crate) fn refused(path: &Path, error: &OpenError) -> Failure {
     match error {
         OpenError::Damaged { .. }
         | OpenError::Lost { .. }
+        | OpenError::Ended { .. }
         | OpenError::SegmentSize { .. }
         | OpenError::SegmentUneven { .. }
         | OpenError::Foreign { .. }
@@ -117,6 +118,8 @@ fn remedy(error: &io::Error) -> &'static str {
 /// One line about what the opening found.
 pub(crate) fn describe(recovery: &Recovery, epoch: u32, milliseconds: u128) {
     let Recovery {
+        begin,
+        from_checkpoint,
         segments,
         entries,
         end,
@@ -125,12 +128,14 @@ pub(crate) fn describe(recovery: &Recovery, epoch: u32, milliseconds: u128) {
         clean,
         cut,
     } = recovery;
-    let how = match (*entries, *clean) {
-        (0, _) => "a new log",
-        (_, true) => "the log was closed cleanly",
-        (_, false) => "the log was not closed cleanly",
+    let how = match (*entries, *from_checkpoint, *clean) {
+        (0, false, _) => "a new log",
+        (_, _, true) => "the log was closed cleanly",
+        (_, _, false) => "the log was not closed cleanly",
     };
     tracing::info!(
+        from_checkpoint,
+        begin = begin.0,
         segments,
         entries,
         end = end.0,

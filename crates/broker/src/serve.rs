@@ -189,8 +189,7 @@ fn stop(
     server.stop(DRAIN);
     housekeeping.stop();
     let report = flush.stop().map_err(|failure| data::failed(&failure))?;
-    drop(indexer);
-    if let Err(error) = log.index_all() {
+    if let Err(error) = indexer.finish() {
         tracing::warn!("{error}: the next start reads the entries instead");
     }
     tracing::info!(

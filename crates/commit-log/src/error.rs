@@ -108,6 +108,19 @@ pub enum OpenError {
         /// … that was written when the log was durable up to here.
         durable: Position,
     },
+    /// The last segment is full, and the log is known to have gone on: the next one is missing.
+    #[error(
+        "the log ends at position {end}, with its last segment, and {proof} was written when everything below {durable} had been synced to the \
+         disk: restore the file that begins there; to go on without it, remove every .checkpoint file"
+    )]
+    Ended {
+        /// Where the last segment ends.
+        end: Position,
+        /// The name of a file …
+        proof: String,
+        /// … that was written when the log was durable up to here.
+        durable: Position,
+    },
     /// A segment's file is not as long as it was made.
     #[error(
         "the segment {file} has {found} bytes and was made with {made}: it was cut short or lengthened by hand"

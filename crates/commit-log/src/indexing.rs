@@ -84,6 +84,11 @@ impl Log {
         self.indexes().pool().used()
     }
 
+    /// Ends a [`Log::wait_index_work`] when the log is durable up to `at`.
+    pub fn wake_index_work_at(&self, at: Position) {
+        self.want_durable(at);
+    }
+
     fn want_durable(&self, at: Position) {
         self.indexes().want_durable(at);
         // It may have come there before anybody was asked to say so.

@@ -37,6 +37,7 @@
 //! ```
 
 mod append;
+mod checkpoint;
 mod control;
 mod cut;
 mod error;
@@ -65,6 +66,7 @@ mod watermark;
 mod whole;
 
 pub use append::{Appended, Assigned, HEAD_SIZE_MAX, NewEntry};
+pub use checkpoint::{CheckpointError, CheckpointWriteError, Derived, Draft};
 pub use cut::{Cut, CutError, Loss, StreamLoss};
 pub use error::{AppendError, Busy, LogFailure, OpenError};
 pub use follow::Follower;
@@ -84,5 +86,5 @@ pub use replayer::{Place, Replayer};
 pub use scan::NotWhole;
 pub use stream::{Bounds, Stream};
 pub use sync::{Counters, SyncSide, Syncer, Waker};
-pub use verify::IndexReport;
+pub use verify::{CheckpointContents, CheckpointReport, IndexReport};
 pub use watermark::{Subscription, WaitOutcome, Watermark};

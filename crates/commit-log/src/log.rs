@@ -11,6 +11,7 @@ use pagelog_segment::{Position, Progress, Segments};
 use crate::error::LogFailure;
 use crate::index::Indexes;
 use crate::options::LogOptions;
+use crate::rewrite::Epochs;
 use crate::ring::Ring;
 use crate::stream::Stream;
 use crate::tail::Tail;
@@ -40,6 +41,12 @@ pub struct Log {
     indexes: Indexes,
     failure: OnceLock<Arc<LogFailure>>,
     bell: Bell,
+    /// Where each epoch begins, from the position on that reading began at.
+    epochs: Epochs,
+    /// Where the entry lies that says that the log was closed.
+    stopped_at: OnceLock<Position>,
+    /// The newest checkpoint that there is.
+    newest_checkpoint: Mutex<Option<Position>>,
 }
 
 /// What an opening found and made, before it becomes a [`Log`].
@@ -52,6 +59,8 @@ pub(crate) struct Parts {
     pub(crate) ring: Option<Ring>,
     pub(crate) tail: Tail,
     pub(crate) indexes: Indexes,
+    pub(crate) epochs: Epochs,
+    pub(crate) newest_checkpoint: Option<Position>,
 }
 
 /// Wakes the thread that writes and syncs, if it sleeps.
@@ -94,6 +103,9 @@ impl Log {
             indexes: parts.indexes,
             failure: OnceLock::new(),
             bell: Bell::default(),
+            epochs: parts.epochs,
+            stopped_at: OnceLock::new(),
+            newest_checkpoint: Mutex::new(parts.newest_checkpoint),
         })
     }
 
@@ -110,6 +122,11 @@ impl Log {
     /// The end of the unbroken run of filled entries.
     pub fn appended(&self) -> Position {
         Position(self.appended.load(SeqCst))
+    }
+
+    /// Where the next entry goes, or before: every place that was given to an entry lies below.
+    pub fn reserved(&self) -> Position {
+        Position(self.tail().position)
     }
 
     /// Everything below is in the file: it can be read, and survives the death of this process.
@@ -217,6 +234,28 @@ impl Log {
 
     pub(crate) fn seed(&self) -> &Seed {
         &self.seed
+    }
+
+    /// Held while a checkpoint is written: one after the other.
+    pub(crate) fn newest_checkpoint(&self) -> MutexGuard<'_, Option<Position>> {
+        self.newest_checkpoint
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The epoch of the last entry before `position`; `None` where no entry is known.
+    pub(crate) fn epoch_before(&self, position: Position) -> Option<Epoch> {
+        self.epochs.at(Position(position.0.checked_sub(1)?))
+    }
+
+    pub(crate) fn stopped_at(&self) -> Option<Position> {
+        self.stopped_at.get().copied()
+    }
+
+    /// The last entry lies at `position`, and says that the log was closed.
+    pub(crate) fn stop_at(&self, position: Position) {
+        // A second one is of no use: the first has closed the log.
+        let _ = self.stopped_at.set(position);
     }
 
     /// The run of filled entries goes on to `to`. Called under the tail's lock.

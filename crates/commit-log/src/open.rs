@@ -6,6 +6,7 @@ use std::time::Duration;
 use pagelog_record::{Epoch, Seed};
 use pagelog_segment::{NextError, Position, Segment, Segments, Storage};
 
+use crate::checkpoint::{Candidates, Derived, EveryEntry};
 use crate::control::Control;
 use crate::cut;
 use crate::error::{AppendError, OpenError};
@@ -13,7 +14,7 @@ use crate::index::{Indexes, Indexing};
 use crate::log::{Log, Parts};
 use crate::meta::Meta;
 use crate::options::{LogOptions, Route};
-use crate::recover::{Recovery, Replay};
+use crate::recover::{Behind, Recovery, Replay, Told};
 use crate::replayer::Replayer;
 use crate::rewrite::{Epochs, rewrite_tail};
 use crate::ring::Ring;
@@ -49,6 +50,31 @@ impl Log {
         options: LogOptions,
         replay: &mut Replay<'_>,
     ) -> Result<Opened, OpenError> {
+        Log::open_with(storage, options, From::First, &mut EveryEntry(replay))
+    }
+
+    /// As [`Log::open`], but reads only the entries behind a checkpoint, if there is one that can be used: what it holds of the owner's is given to
+    /// `derived`, and then every whole entry behind its position. Without one, every entry is read.
+    ///
+    /// Entries before the position are not verified, and neither are index files but for their header and their table of checksums.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::open`], as far as entries are read.
+    pub fn open_at_checkpoint(
+        storage: Arc<dyn Storage>,
+        options: LogOptions,
+        derived: &mut dyn Derived,
+    ) -> Result<Opened, OpenError> {
+        Log::open_with(storage, options, From::Checkpoint, derived)
+    }
+
+    fn open_with(
+        storage: Arc<dyn Storage>,
+        options: LogOptions,
+        from: From,
+        derived: &mut dyn Derived,
+    ) -> Result<Opened, OpenError> {
         options.check()?;
         cut::check_finished(&*storage)?;
         let meta = Meta::open_or_create(&*storage)?;
@@ -56,13 +82,39 @@ impl Log {
         let seed = Seed::from_secret(&meta.secret);
         let indexes = Indexes::new(storage, meta.id, seed);
         let mut indexing = Indexing::begin(&indexes, segments.snapshot().to_vec())?;
+        let mut candidates = Candidates::find(&**segments.storage(), meta.id)?;
+        let checkpoint = match from {
+            From::First => {
+                candidates.look(&**segments.storage());
+                None
+            }
+            From::Checkpoint => {
+                let (run, files) = (segments.snapshot(), indexes.files.snapshot());
+                candidates.restore(&**segments.storage(), &run, &files, derived)
+            }
+        };
+        let behind = checkpoint.as_ref().map(|checkpoint| {
+            indexing.recall(&checkpoint.streams);
+            Behind {
+                position: checkpoint.position,
+                epoch: checkpoint.epoch,
+            }
+        });
+        let mut epochs = match behind {
+            Some(Behind { position, epoch }) => Epochs::behind(position, epoch),
+            None => Epochs::default(),
+        };
+        let indexed = indexing.known();
+        let known = [indexed.as_ref(), candidates.known()].into_iter().flatten();
+        let told = Told {
+            known: known.max_by_key(|known| known.durable),
+            behind,
+        };
         let replayer = Replayer::over(&meta, segments.snapshot().to_vec());
-        let mut epochs = Epochs::default();
-        let known = indexing.known();
-        let recovery = replayer.replay_knowing(known.as_ref(), &mut |entry| {
+        let recovery = replayer.replay_told(told, &mut |entry| {
             indexing.take_up(entry.header);
             epochs.met(entry.header);
-            replay(entry)
+            derived.take(entry)
         })?;
         rewrite_tail(&segments.snapshot(), seed, &epochs, &recovery)?;
         let active = active_segment(&segments, recovery.end)?;
@@ -74,10 +126,15 @@ impl Log {
             Route::Mapped => None,
         };
         let cursor = ring.as_ref().map(Ring::cursor);
+        candidates.tidy(&**segments.storage());
+        let epoch = Epoch(recovery.epoch.0 + 1);
+        epochs.begun(recovery.end, epoch);
         let log = Log::new(Parts {
             id: meta.id,
             seed,
-            epoch: Epoch(recovery.epoch.0 + 1),
+            epoch,
+            epochs,
+            newest_checkpoint: candidates.newest(),
             options,
             segments,
             tail: Tail::new(active, recovery.end, cursor),
@@ -92,6 +149,15 @@ impl Log {
             recovery,
         })
     }
+}
+
+/// Where an opening begins to read.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    /// With the first entry that there is.
+    First,
+    /// With the newest checkpoint.
+    Checkpoint,
 }
 
 /// The segment that the log goes on in, which is the one that holds its end, or a new one if the log is empty or its last segment is full to

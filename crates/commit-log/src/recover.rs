@@ -41,15 +41,19 @@ pub type Replay<'a> =
 /// What a replay found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovery {
+    /// Where reading began: at the first entry of the log, or at the position of a checkpoint.
+    pub begin: Position,
+    /// Whether that was a checkpoint: what lies before was not read.
+    pub from_checkpoint: bool,
     /// How many segments were read.
     pub segments: usize,
-    /// How many whole entries there are.
+    /// How many whole entries were read.
     pub entries: u64,
     /// Where the log ended.
     pub end: Position,
     /// The epoch of the last entry; 0 if there is none.
     pub epoch: Epoch,
-    /// Everything below was proven durable by the entries themselves; what lies above, an opening writes and syncs again.
+    /// Everything below was proven durable by the entries themselves, or by a checkpoint; what lies above, an opening writes and syncs again.
     pub proven_durable: Position,
     /// Whether the last opening closed the log, so that nothing can have been lost.
     pub clean: bool,
@@ -57,7 +61,7 @@ pub struct Recovery {
     pub cut: Option<NotWhole>,
 }
 
-/// What is known of a log before its entries are read.
+/// How far a log had come before its entries are read.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     /// Everything below was durable …
@@ -66,34 +70,56 @@ pub(crate) struct Known {
     pub(crate) file: String,
 }
 
-/// Replays `segments`, which follow one another, from the first on.
+/// Where reading begins, if not with the first entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behind {
+    /// An entry begins here, or the log ends.
+    pub(crate) position: Position,
+    /// The epoch of the last entry before.
+    pub(crate) epoch: Epoch,
+}
+
+/// What is known of a log before its entries are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told<'a> {
+    pub(crate) known: Option<&'a Known>,
+    pub(crate) behind: Option<Behind>,
+}
+
+/// Replays `segments`, which follow one another, from the first on, or from where a checkpoint says.
 pub(crate) fn replay(
     segments: &[Arc<Segment>],
     seed: Seed,
-    known: Option<&Known>,
+    told: Told<'_>,
     progress: &Progress,
     apply: &mut Replay<'_>,
 ) -> Result<Recovery, OpenError> {
     segments
         .iter()
         .try_for_each(|segment| check_size(segment))?;
-    let sources = segments.iter().map(|segment| source(segment));
-    let sources = sources.collect::<Result<Vec<_>, _>>()?;
     let begin = segments.first().map_or(Position(0), |first| first.base());
     let mut state = State::new(begin, seed, progress);
-    state.known = known;
+    state.known = told.known;
+    if let Some(behind) = told.behind {
+        state.begin_behind(behind);
+    }
+    let begin = state.recovery.begin;
+    let read = segments.iter().filter(|segment| segment.end() > begin);
+    let sources = read.map(|segment| source(segment));
+    let sources = sources.collect::<Result<Vec<_>, _>>()?;
     for index in 0..sources.len() {
         state.recovery.segments = index + 1;
         if let Some(why) = state.segment(&sources[index..], apply)? {
-            if state.recovery.entries == 0 {
+            if state.recovery.entries == 0 && !state.recovery.from_checkpoint {
                 state.check_foreign(&sources)?;
             }
             // Behind a clean stop nothing was lost, whatever a file that was used before may hold there.
             let torn = !state.recovery.clean && !is_blank(why);
             state.recovery.cut = torn.then_some(why);
-            break;
+            return Ok(state.recovery);
         }
     }
+    state.check_last(segments)?;
     Ok(state.recovery)
 }
 
@@ -117,6 +143,8 @@ impl<'a> State<'a> {
     fn new(begin: Position, seed: Seed, progress: &'a Progress) -> State<'a> {
         State {
             recovery: Recovery {
+                begin,
+                from_checkpoint: false,
                 segments: 0,
                 entries: 0,
                 end: begin,
@@ -131,7 +159,32 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Replays one segment, the first of `rest`; answers why the log ends before its end, if it does.
+    fn begin_behind(&mut self, behind: Behind) {
+        let Behind { position, epoch } = behind;
+        self.recovery = Recovery {
+            begin: position,
+            from_checkpoint: true,
+            end: position,
+            epoch,
+            proven_durable: position,
+            ..self.recovery
+        };
+    }
+
+    /// Every segment is full to its end: if the log is known to have gone on, the next one is missing.
+    fn check_last(&self, segments: &[Arc<Segment>]) -> Result<(), OpenError> {
+        let end = self.recovery.end;
+        match (self.known, segments.last()) {
+            (Some(known), Some(_)) if known.durable > end => Err(OpenError::Ended {
+                end,
+                proof: known.file.clone(),
+                durable: known.durable,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Replays one segment, the first of `rest`, from where the log has been read to; answers why the log ends before its end, if it does.
     ///
     /// What looks damaged is read a second time: whoever reads a log in use may have met an entry while it was being filled.
     fn segment(
@@ -140,7 +193,8 @@ impl<'a> State<'a> {
         apply: &mut Replay<'_>,
     ) -> Result<Option<NotWhole>, OpenError> {
         let segment = rest[0].segment;
-        let mut refused = self.entries(&rest[0], 0, apply)?;
+        let at = self.recovery.end.max(segment.base()) - segment.base();
+        let mut refused = self.entries(&rest[0], at, apply)?;
         let mut refused_at = None;
         while let Some(why) = refused {
             let end = self.recovery.end;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use pagelog_record::{HEADER_SIZE, Header, Seed};
 use pagelog_segment::{Position, Run, Segment, Storage, file_name};
 
+use crate::checkpoint::Candidates;
 use crate::cut;
 use crate::error::OpenError;
 use crate::meta::Meta;
-use crate::recover::{self, Known, Recovery, Replay, next_whole, read_error, source};
+use crate::recover::{self, Known, Recovery, Replay, Told, next_whole, read_error, source};
 use crate::scan::{NotWhole, Progress, Scanner};
 use crate::whole;
 
@@ -42,6 +43,8 @@ pub struct Replayer {
     id: [u8; 16],
     seed: Seed,
     segments: Vec<Arc<Segment>>,
+    /// How far the log is known to have been durable.
+    known: Option<Known>,
     progress: Box<Progress>,
 }
 
@@ -71,8 +74,14 @@ impl Replayer {
     pub fn open(storage: &dyn Storage) -> Result<Replayer, OpenError> {
         cut::check_finished(storage)?;
         let meta = Meta::open(storage)?.ok_or(OpenError::NoLog)?;
+        // Before the segments: of a log in use they hold what it is known to hold by then.
+        let mut candidates = Candidates::find(storage, meta.id)?;
+        candidates.look(storage);
         let segments = Run::find(storage)?.whole()?;
-        Ok(Replayer::over(&meta, segments))
+        Ok(Replayer {
+            known: candidates.known().cloned(),
+            ..Replayer::over(&meta, segments)
+        })
     }
 
     pub(crate) fn over(meta: &Meta, segments: Vec<Arc<Segment>>) -> Replayer {
@@ -80,6 +89,7 @@ impl Replayer {
             id: meta.id,
             seed: Seed::from_secret(&meta.secret),
             segments,
+            known: None,
             progress: Box::new(|_| {}),
         }
     }
@@ -115,16 +125,20 @@ impl Replayer {
     ///
     /// As [`crate::Log::open`]; above all [`OpenError::Damaged`].
     pub fn replay(&self, each: &mut Replay<'_>) -> Result<Recovery, OpenError> {
-        self.replay_knowing(None, each)
+        let told = Told {
+            known: self.known.as_ref(),
+            behind: None,
+        };
+        self.replay_told(told, each)
     }
 
     /// As [`Replayer::replay`], for a log of which something is known already.
-    pub(crate) fn replay_knowing(
+    pub(crate) fn replay_told(
         &self,
-        known: Option<&Known>,
+        told: Told<'_>,
         each: &mut Replay<'_>,
     ) -> Result<Recovery, OpenError> {
-        recover::replay(&self.segments, self.seed, known, &*self.progress, each)
+        recover::replay(&self.segments, self.seed, told, &*self.progress, each)
     }
 
     /// The first whole entry that begins at `from` or behind it, wherever the log ends: also a left-over of an earlier life.

@@ -22,6 +22,16 @@ const CHUNK_SIZE: usize = 1 << 20;
 pub(crate) struct Epochs(Vec<(u64, Epoch)>);
 
 impl Epochs {
+    /// For a log that is read from `position` on, before which `epoch` wrote.
+    pub(crate) fn behind(position: Position, epoch: Epoch) -> Epochs {
+        Epochs(vec![(position.0, epoch)])
+    }
+
+    /// An opening begins at `position`.
+    pub(crate) fn begun(&mut self, position: Position, epoch: Epoch) {
+        self.0.push((position.0, epoch));
+    }
+
     /// Takes the next entry of the log.
     pub(crate) fn met(&mut self, header: &Header) {
         if self.0.last().is_none_or(|(_, last)| *last != header.epoch) {
@@ -29,7 +39,7 @@ impl Epochs {
         }
     }
 
-    fn at(&self, position: Position) -> Option<Epoch> {
+    pub(crate) fn at(&self, position: Position) -> Option<Epoch> {
         let behind = self.0.partition_point(|(begin, _)| *begin <= position.0);
         self.0[..behind].last().map(|(_, epoch)| *epoch)
     }
@@ -56,7 +66,7 @@ pub(crate) fn rewrite_tail(
             match copy.run(from..to) {
                 // No writer names a durable position within an entry; who finds one all the same begins where an entry does for certain.
                 Err(OpenError::Changed { position, .. }) if position == from => {
-                    copy.run(segment.base()..to)?;
+                    copy.run(recovery.begin.max(segment.base())..to)?;
                 }
                 other => other?,
             }

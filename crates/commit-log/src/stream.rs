@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pagelog_record::{Header, Offset, StreamId};
 use pagelog_segment::Position;
 
+use crate::checkpoint::StreamMark;
 use crate::index::{Item, Pool, Recent};
 
 /// One stream of a log. Whoever appends to it or reads it holds it, so that nothing is looked up by id on the way.
@@ -110,6 +111,27 @@ impl Stream {
         state.filed_next = state.filed_next.max(next.0);
         let start = start.0.min(state.next);
         state.start = Some(state.start.map_or(start, |known| known.max(start)));
+    }
+
+    /// What a checkpoint tells of it; `None` if nothing that counts.
+    pub(crate) fn mark(&self) -> Option<StreamMark> {
+        let state = self.state();
+        let counts = !state.forgotten && state.next > 0;
+        counts.then_some(StreamMark {
+            id: self.id,
+            next: state.next,
+            start: state.start,
+            first: state.first,
+        })
+    }
+
+    /// Takes what a checkpoint tells. All of it was durable then.
+    pub(crate) fn recall(&self, mark: &StreamMark) {
+        let mut state = self.state();
+        state.next = mark.next;
+        state.filed_next = mark.next;
+        state.start = mark.start;
+        state.first = mark.first;
     }
 
     /// Gives the next offsets to the entry at `item.position`.

@@ -149,7 +149,7 @@ impl SyncSide {
     pub fn close(&mut self) -> Result<Position, Arc<LogFailure>> {
         self.drain()?;
         match self.append_stopped() {
-            Ok(_) => {}
+            Ok(appended) => self.log.stop_at(appended.position),
             Err(AppendError::Failed(failure)) => return Err(failure),
             Err(error) => tracing::warn!("the log is closed without its last entry: {error}"),
         }

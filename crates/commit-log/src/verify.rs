@@ -1,8 +1,9 @@
-//! Compares the index files of a log with its entries, for tools that only look.
+//! Looks at what is derived from the entries of a log: compares its index files with them, and opens its checkpoints; for tools that only look.
 
 use pagelog_record::{HEADER_SIZE, Kind};
 use pagelog_segment::{Position, Segment, Storage};
 
+use crate::checkpoint::{CheckpointError, is_checkpoint, read_checkpoint};
 use crate::index::{IndexError, IndexFile, Keyed, index_name};
 use crate::replayer::Replayer;
 use crate::scan::{Scanner, Source};
@@ -20,7 +21,61 @@ pub struct IndexReport {
     pub wrong: Option<IndexError>,
 }
 
+/// A checkpoint, and whether it is what was written.
+#[derive(Debug)]
+pub struct CheckpointReport {
+    /// Its name.
+    pub file: String,
+    /// From where on an opening with it reads entries, by its name.
+    pub position: Position,
+    /// What it holds; `None` if it cannot be read.
+    pub holds: Option<CheckpointContents>,
+    /// What is wrong with it. Nothing is lost by that: an opening reads more.
+    pub wrong: Option<CheckpointError>,
+}
+
+/// What a checkpoint holds.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckpointContents {
+    /// How far the log was durable when it was written.
+    pub durable: Position,
+    /// How many streams it tells of.
+    pub streams: usize,
+    /// The size of what the log's owner wanted to be told, in bytes.
+    pub told_size: usize,
+}
+
 impl Replayer {
+    /// Reads every checkpoint, the newest first. What it says of the entries is not compared with them.
+    ///
+    /// # Errors
+    ///
+    /// What the storage says when it is asked for its files.
+    pub fn check_checkpoints(
+        &self,
+        storage: &dyn Storage,
+    ) -> std::io::Result<Vec<CheckpointReport>> {
+        let named = storage.list()?.into_iter();
+        let named = named.filter_map(|file| Some((is_checkpoint(&file)?, file)));
+        let mut named: Vec<_> = named.collect();
+        named.sort_unstable_by(|one, other| other.cmp(one));
+        let report = |(position, file): (Position, String)| {
+            let read = read_checkpoint(storage, &file, &self.id());
+            let holds = read.as_ref().ok().map(|found| CheckpointContents {
+                durable: found.durable,
+                streams: found.streams.len(),
+                told_size: found.told.len(),
+            });
+            CheckpointReport {
+                file,
+                position,
+                holds,
+                wrong: read.err(),
+            }
+        };
+        Ok(named.into_iter().map(report).collect())
+    }
+
     /// Opens the index of each segment that has one; with `thorough`, reads the segment's entries and looks each of them up.
     ///
     /// # Errors

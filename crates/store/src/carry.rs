@@ -20,7 +20,7 @@ pub struct Carried {
 
 impl Store {
     /// Asks all who keep values in control entries; whoever adds a type of entry adds its keeper here.
-    fn carry_all(&self, carrier: &mut Carrier<'_>) -> Result<(), Paused> {
+    pub(crate) fn carry_all(&self, carrier: &mut Carrier<'_>) -> Result<(), Paused> {
         // Topics go first: replay passes over partitions of topics that it has not met.
         let keepers: [&dyn Keeper; 3] = [self, &*self.topics(), self.groups()];
         keepers

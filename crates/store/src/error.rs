@@ -274,6 +274,12 @@ pub enum ReplayError {
     /// A control entry of a group cannot be read.
     #[error(transparent)]
     Group(#[from] GroupEntryError),
+    /// The store's part of a checkpoint cannot be read.
+    #[error("the store's part of a checkpoint cannot be read from its byte {at} on")]
+    Told {
+        /// Where in that part.
+        at: usize,
+    },
     /// A topic has a stream that another has.
     #[error("topic {name} has stream {found}, which is another topic's")]
     StreamReused {

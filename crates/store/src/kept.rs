@@ -24,6 +24,7 @@ use pagelog_commit_log::{Appended, Log};
 use pagelog_record::entry_size;
 
 use crate::answer::Position;
+use crate::checkpoint::Records;
 use crate::clock::now_ms;
 use crate::error::LogError;
 
@@ -40,7 +41,8 @@ pub struct Kept<V> {
 pub trait Keeper {
     /// Appends again every value whose entry lies below [`Carrier::until`], and remembers where it lies from now on.
     ///
-    /// Called again after a pause, from the beginning; called by one thread at a time, under no lock of the store.
+    /// Called again after a pause, from the beginning; under no lock of the store. One thread at a time carries, others may only look.
+    /// When it holds the lock that orders the changes of what it gives next, and has given nothing of it yet, it calls [`Carrier::locked`].
     ///
     /// # Errors
     ///
@@ -59,7 +61,7 @@ pub enum Paused {
     Log(#[from] LogError),
 }
 
-/// Appends again what keepers give it, up to a number of bytes; or only counts it.
+/// Appends again what keepers give it, up to a number of bytes; or only counts it; or writes all of it down for a checkpoint.
 #[derive(Debug)]
 pub struct Carrier<'a> {
     until: Position,
@@ -76,6 +78,10 @@ enum Way<'a> {
         end: Position,
     },
     Count,
+    Record {
+        log: &'a Log,
+        records: Records,
+    },
 }
 
 impl<'a> Carrier<'a> {
@@ -98,6 +104,38 @@ impl<'a> Carrier<'a> {
             until,
             way: Way::Count,
             bytes: 0,
+        }
+    }
+
+    /// Writes down every value that there is, and changes nothing.
+    pub(crate) fn recording(log: &'a Log) -> Carrier<'a> {
+        Carrier {
+            until: Position(u64::MAX),
+            way: Way::Record {
+                log,
+                records: Records::default(),
+            },
+            bytes: 0,
+        }
+    }
+
+    /// The lock is held that orders the changes of what is given next: entries of it that lie below this place of the log are taken in already.
+    pub fn locked(&mut self) {
+        if let Way::Record { log, records } = &mut self.way {
+            records.as_of = log.reserved();
+        }
+    }
+
+    /// Whether what lies in several entries may be given as one: not where each has its place written down.
+    pub(crate) fn joins(&self) -> bool {
+        !matches!(self.way, Way::Record { .. })
+    }
+
+    /// What was written down.
+    pub(crate) fn into_records(self) -> Vec<u8> {
+        match self.way {
+            Way::Record { records, .. } => records.bytes,
+            _ => Vec::new(),
         }
     }
 
@@ -132,18 +170,30 @@ impl<'a> Carrier<'a> {
         encode: impl FnOnce() -> Vec<u8>,
     ) -> Result<(), Paused> {
         if *at < self.until
-            && let Some(now) = self.append(&encode())?
+            && let Some(now) = self.append(&encode(), *at)?
         {
             *at = now;
         }
         Ok(())
     }
 
-    /// Appends a control entry, marked as moved, and says where it lies; `None` if it is only counted.
-    pub(crate) fn append(&mut self, payload: &[u8]) -> Result<Option<Position>, Paused> {
-        let Way::Append { log, size_max, end } = &mut self.way else {
-            self.bytes += entry_size(payload.len() as u32);
-            return Ok(None);
+    /// Appends a control entry, marked as moved, and says where it lies; `None` if it is only counted or written down. It says what the entry at `at`
+    /// said.
+    pub(crate) fn append(
+        &mut self,
+        payload: &[u8],
+        at: Position,
+    ) -> Result<Option<Position>, Paused> {
+        let (log, size_max, end) = match &mut self.way {
+            Way::Append { log, size_max, end } => (log, size_max, end),
+            Way::Count => {
+                self.bytes += entry_size(payload.len() as u32);
+                return Ok(None);
+            }
+            Way::Record { records, .. } => {
+                records.push(payload, at);
+                return Ok(None);
+            }
         };
         if self.bytes >= *size_max {
             return Err(Paused::Step);
@@ -164,7 +214,7 @@ impl<'a> Carrier<'a> {
     pub(crate) fn end(&self) -> Position {
         match self.way {
             Way::Append { end, .. } => end,
-            Way::Count => Position(0),
+            Way::Count | Way::Record { .. } => Position(0),
         }
     }
 }

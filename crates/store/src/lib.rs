@@ -9,6 +9,7 @@
 pub mod answer;
 mod carry;
 mod catalog;
+mod checkpoint;
 mod clock;
 mod configs;
 mod control;
@@ -50,7 +51,7 @@ pub use groups::{
     Commit, GROUP_NAME_SIZE_MAX, GroupEntryError, GroupName, GroupNameError, Groups, Place,
 };
 pub use housekeeping::{Housekeeping, HousekeepingOptions};
-pub use indexer::Indexer;
+pub use indexer::{FinishError, Indexer};
 pub use kept::{Carrier, Keeper, Kept, Paused};
 pub use pagelog_commit_log::{
     Assigned, Busy, LogOptions, NewEntry as Batch, Recovery, Route, SyncSide,

@@ -59,6 +59,17 @@ pub(crate) struct Past {
     pub(crate) next: Offset,
     /// What a partition knows is told by the entry here and those behind it; see [`crate::partition_entries`].
     pub(crate) anchor: Position,
+    /// What a checkpoint has told already.
+    pub(crate) told: Told,
+}
+
+/// How far a checkpoint tells of a partition.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    /// Of its records, all below.
+    pub(crate) next: Offset,
+    /// Of its control entries, all below.
+    pub(crate) as_of: Position,
 }
 
 impl Past {
@@ -70,6 +81,10 @@ impl Past {
             start: Offset(0),
             next: Offset(0),
             anchor,
+            told: Told {
+                next: Offset(0),
+                as_of: Position(0),
+            },
         }
     }
 }
@@ -276,6 +291,7 @@ impl Partition {
         if state.deleted {
             return Ok(());
         }
+        carrier.locked();
         let payload_size_max = self.core.log.options().payload_size_max as usize;
         carrier.carry_at(&mut state.anchor, || self.entry(payload_size_max).encode())?;
         let expired_ms = now_ms().saturating_sub(self.core.producer_expiration_ms);

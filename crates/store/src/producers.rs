@@ -253,10 +253,15 @@ impl Producers {
         let below = |known: &Known| known.anchor <= until && known.last_append_ms >= expired_ms;
         let ids = self.by_id.iter().filter(|(_, known)| below(known));
         let ids: Vec<i64> = ids.map(|(id, _)| *id).collect();
-        for ids in ids.chunks(ProducersEntry::producers_max(size_max, BATCHES_REMEMBERED)) {
+        let at_once = match carrier.joins() {
+            true => ProducersEntry::producers_max(size_max, BATCHES_REMEMBERED),
+            false => 1,
+        };
+        for ids in ids.chunks(at_once) {
             let producers = ids.iter().map(|id| self.by_id[id].entry(*id)).collect();
             let entry = ProducersEntry { stream, producers };
-            let Some(at) = carrier.append(&entry.encode())? else {
+            let anchor = self.by_id[&ids[0]].anchor;
+            let Some(at) = carrier.append(&entry.encode(), anchor)? else {
                 continue;
             };
             for id in ids {

@@ -6,18 +6,19 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use pagelog_record::{Header, StreamId};
+use pagelog_record::{Header, StreamId, entry_size};
 use uuid::Uuid;
 
 use crate::answer::Position;
 use crate::catalog::Listed;
+use crate::checkpoint::Record;
 use crate::configs::Configs;
 use crate::control::{ControlEntry, StreamRun, TopicEntry};
 use crate::core::Core;
 use crate::error::ReplayError;
 use crate::groups::{Group, GroupName, GroupsReplay};
 use crate::kept::Kept;
-use crate::partition::{Partition, Past};
+use crate::partition::{Partition, Past, Told};
 use crate::partition_entries::{PartitionEntry, ProducersEntry};
 use crate::producers::Remembered;
 use crate::topic_config::{ConfigValues, TopicConfig};
@@ -38,6 +39,8 @@ pub(crate) struct Replay {
     streams_given: Kept<u32>,
     configs: Configs,
     groups: GroupsReplay,
+    /// A checkpoint has told what the entries of topics and configurations below say.
+    told_as_of: Position,
 }
 
 /// Where a control entry was found.
@@ -70,7 +73,44 @@ impl Replay {
             },
             configs: Configs::default(),
             groups: GroupsReplay::default(),
+            told_as_of: Position(0),
         }
+    }
+
+    /// Takes up what a checkpoint holds of one value.
+    pub(crate) fn told(&mut self, record: &Record<'_>) -> Result<(), ReplayError> {
+        let Record {
+            at,
+            as_of,
+            payload,
+            begin,
+        } = *record;
+        if self.groups.take(payload, at)? {
+            return Ok(());
+        }
+        match ControlEntry::decode(payload)? {
+            Some(ControlEntry::Topic(entry)) => {
+                let created = Position(at.0.saturating_add(entry_size(payload.len() as u32)));
+                self.topic(Found { entry, at, created })?;
+            }
+            Some(ControlEntry::StreamsGiven { next }) => self.give_streams(next, at),
+            Some(ControlEntry::Config { key, values }) => self.configs.set(key, values, at),
+            Some(ControlEntry::Producers(entry)) => {
+                self.producers(&entry, at);
+                return Ok(());
+            }
+            Some(ControlEntry::Partition(entry)) => {
+                let (stream, next) = (entry.stream, entry.next);
+                self.partition(entry, at);
+                if let Some(past) = self.streams.get_mut(&stream) {
+                    past.told = Told { next, as_of };
+                }
+                return Ok(());
+            }
+            _ => return Err(ReplayError::Told { at: begin }),
+        }
+        self.told_as_of = as_of;
+        Ok(())
     }
 
     /// Takes up records; those of deleted topics are passed over, and so are moved ones, which say nothing that is not told elsewhere.
@@ -81,6 +121,9 @@ impl Replay {
         let Some(past) = self.streams.get_mut(&header.stream) else {
             return;
         };
+        if header.base_offset < past.told.next {
+            return;
+        }
         past.epochs.replay(header.epoch, header.base_offset);
         let age_ms = self.now_ms.saturating_sub(header.append_time_ms);
         if header.producer.id >= 0 && age_ms <= self.producer_expiration_ms {
@@ -100,7 +143,8 @@ impl Replay {
         if self.groups.take(payload, at)? {
             return Ok(());
         }
-        match ControlEntry::decode(payload)? {
+        let entry = ControlEntry::decode(payload)?;
+        match entry.filter(|entry| !self.is_told(entry, at)) {
             None => {}
             Some(ControlEntry::TopicDeleted { id }) => self.deleted(id),
             Some(ControlEntry::StreamsGiven { next }) => self.give_streams(next, at),
@@ -120,6 +164,20 @@ impl Replay {
             }
         }
         Ok(())
+    }
+
+    /// Whether a checkpoint holds what the entry at `at` says, or something newer.
+    fn is_told(&self, entry: &ControlEntry, at: Position) -> bool {
+        let of_partition = |stream| {
+            let past: Option<&Past> = self.streams.get(stream);
+            past.is_some_and(|past| at < past.told.as_of)
+        };
+        match entry {
+            ControlEntry::LogStart { stream, .. } => of_partition(stream),
+            ControlEntry::Partition(entry) => of_partition(&entry.stream),
+            ControlEntry::Producers(entry) => of_partition(&entry.stream),
+            _ => at < self.told_as_of,
+        }
     }
 
     /// Streams below `next` have been given, as the entry at `at` says; others may have said more.

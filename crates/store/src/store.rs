@@ -12,6 +12,7 @@ use pagelog_segment::Storage;
 use uuid::Uuid;
 
 use crate::answer::{Mark, Position};
+use crate::checkpoint::State;
 use crate::clock::now_ms;
 use crate::configs::Configs;
 use crate::core::Core;
@@ -93,7 +94,7 @@ pub(crate) struct Changes {
 }
 
 impl Store {
-    /// Opens the log in `storage` and rebuilds the state from its entries.
+    /// Opens the log in `storage` and rebuilds the state from its entries, those before a checkpoint excepted: what they amount to is told there.
     ///
     /// # Errors
     ///
@@ -104,10 +105,9 @@ impl Store {
     ) -> Result<Opened, pagelog_commit_log::OpenError> {
         let producer_expiration_ms =
             i64::try_from(options.producer_expiration.as_millis()).unwrap_or(i64::MAX);
-        let mut replay = Replay::new(now_ms(), producer_expiration_ms);
-        let opened = Log::open(storage, options.log, &mut |entry| {
-            Ok(take_up(&mut replay, entry)?)
-        })?;
+        let mut state = State::new(now_ms(), producer_expiration_ms);
+        let opened = Log::open_at_checkpoint(storage, options.log, &mut state)?;
+        let mut replay = state.replay;
         let core = Arc::new(Core {
             log: opened.log,
             settles_at: options.settles_at,

@@ -307,6 +307,7 @@ impl Store {
 impl Keeper for Store {
     fn carry(&self, carrier: &mut Carrier<'_>) -> Result<(), Paused> {
         let mut changes = self.lock();
+        carrier.locked();
         let topics = self.topics.load();
         for (id, at) in &mut changes.topics_at {
             if let Some(topic) = topics.by_id(*id) {

@@ -51,6 +51,8 @@ struct Log {
     torn_tail: Option<String>,
     /// What is wrong with files that tell where entries lie; a start makes them again.
     indexes_wrong: Vec<String>,
+    /// Checkpoints that cannot be used.
+    checkpoints_wrong: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -63,15 +65,26 @@ struct Damage {
     durable: u64,
 }
 
+/// Files that the log does not need, and what is wrong with them.
+#[derive(Default)]
+struct Wrong {
+    indexes: Vec<String>,
+    checkpoints: Vec<String>,
+}
+
 impl Check {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let looking = Looking::at(&self.directory)?;
         let found = Replayer::open(&looking.directory);
         let id = found.as_ref().ok().map(|replayer| id_text(replayer.id()));
         if self.json {
-            let wrong = found
-                .as_ref()
-                .map_or_else(|_| Ok(Vec::new()), |found| indexes_wrong(&looking, found))?;
+            let wrong = match &found {
+                Ok(found) => Wrong {
+                    indexes: indexes_wrong(&looking, found)?,
+                    checkpoints: checkpoints_wrong(&looking, found)?,
+                },
+                Err(_) => Wrong::default(),
+            };
             let read = found.and_then(|replayer| read(&replayer));
             return report(out, &looking, id, read, wrong);
         }
@@ -83,7 +96,11 @@ impl Check {
             Ok((read(&replayer)?, replayer))
         });
         let (recovery, replayer) = read.map_err(|error| looking.refused(&error))?;
-        for wrong in indexes_wrong(&looking, &replayer)? {
+        let wrong = indexes_wrong(&looking, &replayer)?;
+        for wrong in wrong
+            .into_iter()
+            .chain(checkpoints_wrong(&looking, &replayer)?)
+        {
             writeln!(out, "{}: {wrong}", looking.path.display())?;
         }
         writeln!(
@@ -110,7 +127,20 @@ fn indexes_wrong(looking: &Looking, replayer: &Replayer) -> Result<Vec<String>, 
     Ok(wrong.collect())
 }
 
-/// Reads the log as a start does, the store's entries included.
+/// What is wrong with checkpoints. Nothing is lost by it either.
+fn checkpoints_wrong(looking: &Looking, replayer: &Replayer) -> Result<Vec<String>, Failure> {
+    let reports = replayer.check_checkpoints(&looking.directory)?;
+    let wrong = reports.into_iter().filter_map(|report| {
+        let error = report.wrong?;
+        Some(format!(
+            "{} is of no use, the next start reads more: {error}",
+            report.file
+        ))
+    });
+    Ok(wrong.collect())
+}
+
+/// Reads the log as a start without checkpoints does, the store's entries included.
 pub(super) fn read(replayer: &Replayer) -> Result<Recovery, OpenError> {
     let mut catalog = Catalog::default();
     replayer.replay(&mut |entry| Ok(catalog.take(entry)?))
@@ -121,7 +151,7 @@ fn report(
     looking: &Looking,
     log_id: Option<String>,
     read: Result<Recovery, OpenError>,
-    indexes_wrong: Vec<String>,
+    wrong: Wrong,
 ) -> Result<(), Failure> {
     let failure = read.as_ref().err().map(|error| looking.refused(error));
     let exit_code = failure.as_ref().map_or(0, Failure::code);
@@ -136,7 +166,7 @@ fn report(
         },
         exit_code,
         damage: read.as_ref().err().and_then(Damage::of),
-        log: read.ok().map(|recovery| Log::of(recovery, indexes_wrong)),
+        log: read.ok().map(|recovery| Log::of(recovery, wrong)),
         error: failure.map(|failure| failure.to_string()),
     };
     let text = serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?;
@@ -149,7 +179,7 @@ fn report(
 }
 
 impl Log {
-    fn of(recovery: Recovery, indexes_wrong: Vec<String>) -> Log {
+    fn of(recovery: Recovery, wrong: Wrong) -> Log {
         Log {
             segments: recovery.segments,
             entries: recovery.entries,
@@ -158,7 +188,8 @@ impl Log {
             proven_durable: recovery.proven_durable.0,
             closed_cleanly: recovery.clean,
             torn_tail: recovery.cut.map(|torn| torn.to_string()),
-            indexes_wrong,
+            indexes_wrong: wrong.indexes,
+            checkpoints_wrong: wrong.checkpoints,
         }
     }
 }

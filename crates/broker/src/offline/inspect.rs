@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use pagelog_commit_log::{IndexReport, OpenError, Position, Recovery};
+use pagelog_commit_log::{CheckpointReport, IndexReport, OpenError, Position, Recovery};
 use serde::Serialize;
 
 use super::contents::{Contents, Entries, SegmentContents, StreamContents, TopicContents};
@@ -45,6 +45,7 @@ struct Report {
     entries: Entries,
     segments: Vec<SegmentContents>,
     indexes: Vec<IndexContents>,
+    checkpoints: Vec<CheckpointContents>,
     topics: Vec<TopicContents>,
     streams: Vec<StreamContents>,
 }
@@ -74,6 +75,31 @@ impl From<IndexReport> for IndexContents {
     }
 }
 
+/// A file that tells what the entries below a position amount to.
+#[derive(Serialize)]
+struct CheckpointContents {
+    file: String,
+    position: u64,
+    durable: Option<u64>,
+    streams: Option<usize>,
+    store_bytes: Option<usize>,
+    wrong: Option<String>,
+}
+
+impl From<CheckpointReport> for CheckpointContents {
+    fn from(report: CheckpointReport) -> CheckpointContents {
+        let holds = report.holds;
+        CheckpointContents {
+            file: report.file,
+            position: report.position.0,
+            durable: holds.map(|holds| holds.durable.0),
+            streams: holds.map(|holds| holds.streams),
+            store_bytes: holds.map(|holds| holds.told_size),
+            wrong: report.wrong.map(|wrong| wrong.to_string()),
+        }
+    }
+}
+
 impl Inspect {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let looking = Looking::at(&self.directory)?;
@@ -93,13 +119,20 @@ impl Inspect {
         let id = id_text(replayer.id());
         let indexes = replayer.check_indexes(&looking.directory, false)?;
         let indexes: Vec<_> = indexes.into_iter().map(IndexContents::from).collect();
+        let checkpoints = replayer.check_checkpoints(&looking.directory)?.into_iter();
+        let checkpoints: Vec<_> = checkpoints.map(CheckpointContents::from).collect();
         if self.json {
-            let report = report(looking, id, contents, found, indexes);
+            let report = Report {
+                indexes,
+                checkpoints,
+                ..report(looking, id, contents, found)
+            };
             let text = serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?;
             writeln!(out, "{text}")?;
         } else {
             write_text(out, looking, &id, &contents, &found)?;
             write_indexes(out, &indexes)?;
+            write_checkpoints(out, &checkpoints)?;
         }
         Ok(())
     }
@@ -110,7 +143,6 @@ fn report(
     log_id: String,
     contents: Contents,
     found: Result<Recovery, OpenError>,
-    indexes: Vec<IndexContents>,
 ) -> Report {
     let error = found.as_ref().err();
     let error = error.map(|error| looking.refused(error).to_string());
@@ -130,7 +162,8 @@ fn report(
         topics: contents.topics(),
         streams: contents.streams(),
         segments: contents.segments,
-        indexes,
+        indexes: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 
@@ -213,6 +246,32 @@ fn write_indexes(out: &mut dyn Write, indexes: &[IndexContents]) -> io::Result<(
     let rows: Vec<_> = indexes.iter().map(row).collect();
     writeln!(out, "\nindexes")?;
     let header = ["file", "begin", "end", "entries", "bytes", "wrong"];
+    table::write(out, header, &rows)
+}
+
+fn write_checkpoints(out: &mut dyn Write, checkpoints: &[CheckpointContents]) -> io::Result<()> {
+    let size = |number: Option<usize>| number.map_or_else(|| "-".to_owned(), |it| it.to_string());
+    let row = |checkpoint: &CheckpointContents| {
+        let durable = checkpoint.durable;
+        [
+            checkpoint.file.clone(),
+            checkpoint.position.to_string(),
+            durable.map_or_else(|| "-".to_owned(), |it| it.to_string()),
+            size(checkpoint.streams),
+            size(checkpoint.store_bytes),
+            checkpoint.wrong.clone().unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<_> = checkpoints.iter().map(row).collect();
+    writeln!(out, "\ncheckpoints")?;
+    let header = [
+        "file",
+        "position",
+        "durable",
+        "streams",
+        "store's bytes",
+        "wrong",
+    ];
     table::write(out, header, &rows)
 }
 

@@ -48,6 +48,55 @@ fn a_killed_broker_starts_again_and_says_so() {
     assert!(again.log.contains("not closed cleanly"), "{}", again.log);
 }
 
+/// A full segment leaves a checkpoint, and so does a stop: a start reads what follows it, and with or without it has everything.
+#[test]
+fn a_start_begins_at_a_checkpoint_and_does_without() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--data-dir",
+        directory.path().to_str().unwrap(),
+        "--kafka",
+        "127.0.0.1:0",
+    ];
+    let checkpoints = || {
+        let files = std::fs::read_dir(directory.path()).unwrap();
+        let paths = files.map(|file| file.unwrap().path());
+        let is_one =
+            |path: &std::path::PathBuf| path.extension().is_some_and(|it| it == "checkpoint");
+        paths.filter(is_one).collect::<Vec<_>>()
+    };
+    let mut next = 0;
+    let mut life = |ending: Signal| {
+        let broker = Broker::start(&arguments);
+        let mut client = Client::connect(broker.address("kafka"));
+        client.metadata("kept");
+        // More than one segment of 4 MiB.
+        for _ in 0..50 {
+            assert_eq!(client.produce("kept", &[7; 100_000]).unwrap(), 0);
+            next += 1;
+        }
+        assert_eq!(client.list_offset("kept", -1), next);
+        while checkpoints().is_empty() {
+            std::thread::yield_now();
+        }
+        broker.stop(ending).log
+    };
+    life(Signal::KILL);
+    let log = life(Signal::KILL);
+    assert!(log.contains("from_checkpoint=true"), "{log}");
+    assert!(log.contains("not closed cleanly"), "{log}");
+    life(Signal::TERM);
+    let log = life(Signal::TERM);
+    assert!(log.contains("from_checkpoint=true"), "{log}");
+    assert!(log.contains("entries=1 "), "{log}");
+    assert!(log.contains("the log was closed cleanly"), "{log}");
+    for checkpoint in checkpoints() {
+        std::fs::remove_file(checkpoint).unwrap();
+    }
+    let log = life(Signal::KILL);
+    assert!(log.contains("from_checkpoint=false"), "{log}");
+}
+
 #[test]
 fn a_second_signal_ends_it_at_once() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use pagelog_record::{Offset, StreamId};
 use pagelog_segment::{Position, Run, Storage, file_name, new_file_name};
 
+use crate::checkpoint::{is_checkpoint, is_unfinished};
 use crate::error::OpenError;
 use crate::index::{is_index, is_leftover};
 use crate::recover::Entry;
@@ -245,9 +246,12 @@ fn finish(storage: &dyn Storage, marker: &Marker) -> Result<(), CutError> {
     marker.remove(storage)
 }
 
-/// Whether a file tells of what is cut. Nothing is lost with it: it is made again.
+/// Whether a file tells of what is cut, as any checkpoint may. Nothing is lost with it: it is made again.
 fn is_derived(name: &str, marker: &Marker) -> bool {
-    is_index(name).is_some_and(|base| base >= marker.base) || is_leftover(name)
+    let unfinished = is_leftover(name) || is_unfinished(name);
+    is_index(name).is_some_and(|base| base >= marker.base)
+        || is_checkpoint(name).is_some()
+        || unfinished
 }
 
 /// The segments that do not belong to the unbroken run below `base`.

@@ -31,7 +31,7 @@ use pagelog_segment::Position;
 
 pub(crate) use build::{build, sorted};
 pub(crate) use file::IndexFile;
-pub(crate) use files::{Files, index_name, is_index, is_leftover, run_name};
+pub(crate) use files::{Files, index_name, is_index, is_leftover, number, run_name};
 pub(crate) use format::SEGMENT_SIZE_MAX;
 pub(crate) use item::{Item, Keyed};
 pub(crate) use memory::{Pool, Recent};

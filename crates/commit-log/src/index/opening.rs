@@ -9,6 +9,7 @@ use pagelog_segment::{Position, Segment};
 
 use super::sealing::failed;
 use super::{IndexError, IndexFile, Indexes, SealError, index_name, is_index, is_leftover, remove};
+use crate::checkpoint::StreamMark;
 use crate::recover::Known;
 use crate::stream::Stream;
 
@@ -60,6 +61,13 @@ impl<'a> Indexing<'a> {
             durable: last.header().to,
             file: last.name().to_owned(),
         })
+    }
+
+    /// Takes what a checkpoint tells of the streams.
+    pub(crate) fn recall(&self, marks: &[StreamMark]) {
+        for mark in marks {
+            self.indexes.streams.get(mark.id).recall(mark);
+        }
     }
 
     /// Takes the next entry.

@@ -134,8 +134,9 @@ impl Indexes {
                 continue;
             }
             let files = self.files.snapshot();
-            let of_segment = |file: &&Arc<IndexFile>| file.header().base == segment.base();
-            let Some(file) = files.iter().find(of_segment) else {
+            // Not a run, which is of no use to the next opening.
+            let name = index_name(segment.base());
+            let Some(file) = files.iter().find(|file| file.name() == name) else {
                 return;
             };
             let to = file.header().to;
@@ -339,9 +340,9 @@ impl Indexes {
         }
     }
 
-    /// Asks for a ring when the durable position comes to `at`.
+    /// Asks for a ring when the durable position comes to `at`, or to what was asked for before if that is lower.
     pub(crate) fn want_durable(&self, at: Position) {
-        self.bell.durable.store(at.0, SeqCst);
+        self.bell.durable.fetch_min(at.0, SeqCst);
     }
 
     /// Waits for a ring, which may have been before, for at most `timeout`.

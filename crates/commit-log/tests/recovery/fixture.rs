@@ -1,11 +1,13 @@
 //! A small log in faulty storage, driven by one thread: nothing is written or synced that a test does not ask for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pagelog_commit_log::{
-    AppendError, Appended, Header, IndexWork, Log, LogOptions, NewEntry, Offset, OpenError, Opened,
-    Producer, ReadError, Recovery, Route, StreamId, SyncSide,
+    AppendError, Appended, Derived, Draft, Entry, Header, IndexWork, Kind, Log, LogOptions,
+    NewEntry, Offset, OpenError, Opened, Position, Producer, ReadError, Recovery, Route, StreamId,
+    SyncSide,
 };
 use pagelog_segment::Storage;
 use pagelog_testing::{MemoryStorage, Random};
@@ -26,6 +28,59 @@ pub(crate) struct Fixture {
     pub(crate) recovery: Recovery,
     /// All headers that replay gave, the log's own included.
     pub(crate) headers: Vec<Header>,
+    /// What the log's owner derives of it.
+    pub(crate) owned: Owned,
+}
+
+/// The entries of streams that were appended and not moved, by position: stream and offset. To take one twice changes nothing.
+pub(crate) type Owned = BTreeMap<u64, (u32, i64)>;
+
+/// Whoever derives something from the entries of a log.
+struct Owner<'a> {
+    owned: Owned,
+    headers: Vec<Header>,
+    met: &'a mut dyn FnMut(&Header),
+}
+
+type Refusal = Box<dyn std::error::Error + Send + Sync>;
+
+impl Derived for Owner<'_> {
+    fn restore(&mut self, told: &[u8]) -> Result<(), Refusal> {
+        let (entries, rest) = told.as_chunks::<20>();
+        if !rest.is_empty() {
+            return Err("it was told something else".into());
+        }
+        let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
+        let entry = |bytes: &[u8; 20]| {
+            let stream = u32::from_le_bytes(bytes[8..12].try_into().unwrap());
+            (number(&bytes[..8]), (stream, number(&bytes[12..]) as i64))
+        };
+        self.owned = entries.iter().map(entry).collect();
+        Ok(())
+    }
+
+    fn take(&mut self, entry: &Entry<'_>) -> Result<(), Refusal> {
+        let header = entry.header;
+        self.headers.push(*header);
+        (self.met)(header);
+        if header.kind == Kind::Data && !header.moved {
+            let entry = (header.stream.0, header.base_offset.0);
+            self.owned.insert(header.position, entry);
+        }
+        Ok(())
+    }
+}
+
+fn tell(owned: &Owned) -> Vec<u8> {
+    let entry = |(position, (stream, offset)): (&u64, &(u32, i64))| {
+        [
+            &position.to_le_bytes()[..],
+            &stream.to_le_bytes(),
+            &offset.to_le_bytes(),
+        ]
+        .concat()
+    };
+    owned.iter().flat_map(entry).collect()
 }
 
 /// An entry as a reader sees it.
@@ -52,12 +107,12 @@ pub(crate) fn open_with(
         spares_max: 2,
         ..LogOptions::new(SEGMENT_SIZE, route, 2048)
     };
-    let mut headers = Vec::new();
-    let opened = Log::open(Arc::new(storage.clone()), options, &mut |entry| {
-        headers.push(*entry.header);
-        met(entry.header);
-        Ok(())
-    })?;
+    let mut owner = Owner {
+        owned: Owned::new(),
+        headers: Vec::new(),
+        met,
+    };
+    let opened = Log::open_at_checkpoint(Arc::new(storage.clone()), options, &mut owner)?;
     let Opened {
         log,
         sync,
@@ -68,7 +123,8 @@ pub(crate) fn open_with(
         log,
         sync,
         recovery,
-        headers,
+        headers: owner.headers,
+        owned: owner.owned,
     })
 }
 
@@ -91,9 +147,28 @@ impl Fixture {
                     self.sync.write().expect("writes succeed");
                     self.log.wait_room(busy, Duration::from_millis(1));
                 }
-                other => return other.expect("the log takes entries"),
+                other => {
+                    let appended = other.expect("the log takes entries");
+                    let entry = (stream.id().0, appended.base_offset.0);
+                    self.owned.insert(appended.position.0, entry);
+                    return appended;
+                }
             }
         }
+    }
+
+    /// Takes a checkpoint as far as indexes tell of the log, if that is further than the last one.
+    pub(crate) fn take_checkpoint(&self) -> Option<Draft> {
+        self.log.take_checkpoint(|| tell(&self.owned))
+    }
+
+    /// Indexes all that is durable, and writes a checkpoint of it.
+    pub(crate) fn checkpoint(&self) -> Position {
+        self.log.index_all().expect("files are written");
+        let draft = self.take_checkpoint().expect("there is something new");
+        self.log
+            .write_checkpoint(draft)
+            .expect("all of it is durable")
     }
 
     pub(crate) fn try_append(&self, stream: u32, payload: &[u8]) -> Result<Appended, AppendError> {
@@ -142,7 +217,8 @@ const INDEX_MEMORY: usize = 1500;
 pub(crate) fn spoil(storage: &MemoryStorage, seed: u64) {
     let mut random = Random::new(seed);
     for name in storage.list().unwrap() {
-        if name.ends_with(".index") && random.one_in(2) {
+        let derived = name.ends_with(".index") || name.ends_with(".checkpoint");
+        if derived && random.one_in(2) {
             match random.below(3) {
                 0 => storage.remove(&name).unwrap(),
                 1 => {

@@ -331,6 +331,7 @@ enum Step {
     RemoveFront,
     Index,
     IndexAll,
+    Checkpoint,
     Spoil { seed: u64 },
     Stop,
     Kill,
@@ -347,6 +348,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => Just(Step::RemoveFront),
         4 => Just(Step::Index),
         1 => Just(Step::IndexAll),
+        3 => Just(Step::Checkpoint),
         1 => any::<u64>().prop_map(|seed| Step::Spoil { seed }),
         1 => Just(Step::Stop),
         1 => Just(Step::Kill),
@@ -404,6 +406,11 @@ impl Model {
             }
             Step::Index => drop(open.log.index_next().unwrap()),
             Step::IndexAll => open.log.index_all().unwrap(),
+            Step::Checkpoint => {
+                if let Some(draft) = open.take_checkpoint() {
+                    open.log.write_checkpoint(draft).unwrap();
+                }
+            }
             Step::Spoil { seed } => {
                 *fixture = None;
                 spoil(storage, seed);

@@ -1,6 +1,10 @@
 //! Random histories against a plain list: append, write, sync, read, stop, kill and power cut in any order, on both routes.
 
-use pagelog_commit_log::{IndexWork, NewEntry, Offset, Position, Producer, Route, StreamId};
+use pagelog_commit_log::{
+    CheckpointWriteError, Draft, IndexWork, NewEntry, Offset, Position, Producer, Recovery, Route,
+    StreamId,
+};
+use pagelog_segment::Storage;
 use pagelog_testing::MemoryStorage;
 use proptest::prelude::*;
 
@@ -20,7 +24,11 @@ enum Step {
     Index,
     /// An index of all that is durable.
     IndexAll,
-    /// Before the next opening some indexes vanish, or change in one byte.
+    /// A checkpoint is taken: it tells of what is not durable yet.
+    TakeCheckpoint,
+    /// It is written, if everything that it tells is durable.
+    WriteCheckpoint,
+    /// Before the next opening some indexes and checkpoints vanish, are cut, or change in one byte.
     Spoil {
         seed: u64,
     },
@@ -51,6 +59,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Sync),
         3 => Just(Step::Index),
         1 => Just(Step::IndexAll),
+        3 => Just(Step::TakeCheckpoint),
+        3 => Just(Step::WriteCheckpoint),
         1 => any::<u64>().prop_map(|seed| Step::Spoil { seed }),
         3 => (stream.clone(), 0..40_u32, 0..3_000_u64)
             .prop_map(|(stream, from, size_max)| Step::Read { stream, from, size_max }),
@@ -75,6 +85,7 @@ struct Machine {
     route: Route,
     fixture: Option<Fixture>,
     model: Vec<Known>,
+    draft: Option<Draft>,
     spoil: Option<u64>,
 }
 
@@ -87,6 +98,7 @@ impl Machine {
             route: ROUTES[0],
             fixture,
             model: Vec::new(),
+            draft: None,
             spoil: None,
         }
     }
@@ -109,6 +121,10 @@ impl Machine {
             Step::Sync => self.fixture().flush(),
             Step::Index => self.index(),
             Step::IndexAll => self.fixture().log.index_all().unwrap(),
+            Step::TakeCheckpoint => {
+                self.draft = self.fixture().take_checkpoint().or(self.draft.take())
+            }
+            Step::WriteCheckpoint => self.write_checkpoint(),
             Step::Spoil { seed } => self.spoil = Some(seed),
             Step::Read {
                 stream,
@@ -159,6 +175,19 @@ impl Machine {
             count,
             time_ms,
         });
+    }
+
+    fn write_checkpoint(&mut self) {
+        let Some(draft) = self.draft.take() else {
+            return;
+        };
+        let log = self.fixture().log.clone();
+        let (needs, durable) = (draft.needs(), log.durable().get());
+        match log.write_checkpoint(draft) {
+            Ok(_) => assert!(needs <= durable),
+            Err(CheckpointWriteError::NotDurable { .. }) => assert!(needs > durable),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     fn visible(&self, stream: u32, until: Position) -> impl Iterator<Item = &Known> {
@@ -227,6 +256,13 @@ impl Machine {
     /// A clean stop keeps everything.
     fn stop(&mut self) {
         self.fixture().sync.close().unwrap();
+        if self.model.len().is_multiple_of(2) {
+            self.index();
+            self.fixture().log.index_all().unwrap();
+            if let Some(draft) = self.fixture().take_checkpoint() {
+                self.fixture().log.write_checkpoint(draft).unwrap();
+            }
+        }
         self.reopen(self.storage.clone());
         assert!(self.fixture().recovery.clean);
         self.check(self.model.len());
@@ -262,11 +298,46 @@ impl Machine {
 
     fn reopen(&mut self, storage: MemoryStorage) {
         self.fixture = None;
+        self.draft = None;
         self.storage = storage;
         if let Some(seed) = self.spoil.take() {
             spoil(&self.storage, seed);
         }
+        let without = self.storage.freeze().process_death();
         self.fixture = Some(Fixture::new(&self.storage, self.route));
+        if self.fixture().recovery.from_checkpoint {
+            self.compare_without(&without);
+        }
+    }
+
+    /// An opening that reads every entry finds the same.
+    fn compare_without(&mut self, storage: &MemoryStorage) {
+        for name in storage.list().unwrap() {
+            if name.ends_with(".index") || name.ends_with(".checkpoint") {
+                storage.remove(&name).unwrap();
+            }
+        }
+        let (with, without) = (self.fixture(), Fixture::new(storage, ROUTES[0]));
+        assert!(!without.recovery.from_checkpoint);
+        let found = |fixture: &Fixture| {
+            let Recovery {
+                end,
+                epoch,
+                clean,
+                cut,
+                ..
+            } = fixture.recovery.clone();
+            (end, epoch, clean, cut, fixture.log.epoch())
+        };
+        assert_eq!(found(with), found(&without));
+        assert_eq!(with.owned, without.owned);
+        let durable = with.log.durable().get();
+        for stream in (1..=3).map(StreamId) {
+            let (one, other) = (with.log.stream(stream), without.log.stream(stream));
+            assert_eq!(one.next_offset(), other.next_offset());
+            assert_eq!(one.bounds(durable), other.bounds(durable));
+        }
+        assert!(with.entries() == without.entries());
     }
 
     fn index(&mut self) {
@@ -279,6 +350,15 @@ impl Machine {
         self.model.truncate(count);
         let expected: Vec<_> = self.model.iter().map(|known| known.found.clone()).collect();
         assert_eq!(self.fixture().entries(), expected);
+        let owned = self.fixture().owned.values();
+        let mut owned: Vec<_> = owned.copied().collect();
+        owned.sort_unstable();
+        let mut known: Vec<_> = expected
+            .iter()
+            .map(|one| (one.stream, one.base_offset))
+            .collect();
+        known.sort_unstable();
+        assert_eq!(owned, known);
     }
 }
 

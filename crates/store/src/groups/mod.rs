@@ -262,6 +262,10 @@ impl Keeper for Groups {
 impl Group {
     /// Commits are carried many to an entry, as they were made.
     fn carry(&mut self, name: &GroupName, carrier: &mut Carrier<'_>) -> Result<(), Paused> {
+        carrier.locked();
+        if !carrier.joins() {
+            return self.record(name, carrier);
+        }
         if let Some(state) = &mut self.state {
             carrier.carry(state, |state| {
                 let (group, state) = (name.clone(), state.clone());
@@ -275,17 +279,32 @@ impl Group {
             .map(|kept| kept.value.clone())
             .collect();
         for part in parts(&old) {
-            let entry = GroupEntry::Committed {
-                group: name.clone(),
-                commits: part.to_vec(),
-            };
             // They are only counted, and lie where they were.
-            let Some(at) = carrier.append(&entry.encode())? else {
+            let entry = committed(name, part).encode();
+            let Some(at) = carrier.append(&entry, Position(0))? else {
                 continue;
             };
             for commit in part {
                 self.commit(commit.clone(), at);
             }
+        }
+        Ok(())
+    }
+
+    /// Gives all of it, each commit with the place of its own entry.
+    fn record(&mut self, name: &GroupName, carrier: &mut Carrier<'_>) -> Result<(), Paused> {
+        // That there is a group says an entry without commits too.
+        carrier.append(&committed(name, &[]).encode(), Position(0))?;
+        if let Some(Kept { value, at }) = &self.state {
+            let (group, state) = (name.clone(), value.clone());
+            carrier.append(&GroupEntry::Kept { group, state }.encode(), *at)?;
+        }
+        let kept = self.offsets.values().flat_map(BTreeMap::values);
+        let mut kept: Vec<&Kept<Commit>> = kept.collect();
+        kept.sort_unstable_by_key(|kept| kept.at);
+        for of_entry in kept.chunk_by(|one, next| one.at == next.at) {
+            let commits: Vec<Commit> = of_entry.iter().map(|kept| kept.value.clone()).collect();
+            carrier.append(&committed(name, &commits).encode(), of_entry[0].at)?;
         }
         Ok(())
     }
@@ -313,6 +332,13 @@ impl Group {
     fn committed(&self, place: Place) -> Option<&Commit> {
         let topic = self.offsets.get(&place.topic)?;
         topic.get(&place.partition).map(|kept| &kept.value)
+    }
+}
+
+fn committed(group: &GroupName, commits: &[Commit]) -> GroupEntry {
+    GroupEntry::Committed {
+        group: group.clone(),
+        commits: commits.to_vec(),
     }
 }
 
