@@ -320,6 +320,10 @@ pub(crate) fn damaged_segment(binary: &Path, directory: &Path, damage: Damage) -
     );
     let victim = &segments[1];
     damage.inflict(victim)?;
+    if matches!(damage, Damage::Overwritten) {
+        // With one, a start would not read so far back.
+        remove_checkpoints(&setup.data)?;
+    }
     let name = victim
         .file_name()
         .context("a segment without a name")?
@@ -351,11 +355,26 @@ impl Damage {
     }
 }
 
+fn remove_checkpoints(data: &Path) -> Result<()> {
+    let checkpoints = files(data, "checkpoint")?;
+    ensure!(!checkpoints.is_empty(), "a stop leaves a checkpoint");
+    checkpoints.iter().try_for_each(fs::remove_file)?;
+    Ok(())
+}
+
 fn segments(data: &Path) -> Result<Vec<PathBuf>> {
+    files(data, "log")
+}
+
+/// The files whose names end so, in order.
+fn files(data: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut paths: Vec<PathBuf> = fs::read_dir(data)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == ending)
+    });
     paths.sort();
     Ok(paths)
 }
