@@ -25,6 +25,8 @@ use crate::settings::Settings;
 use crate::statistics::Spread;
 
 const RECORD_SIZE: usize = 16 << 10;
+/// So that the segments of a quick run are large enough.
+const PAYLOAD_SIZE_MAX: u32 = 64 << 10;
 /// So small that 64 of them fit where a disk is small; what is in them is not read.
 const SEGMENT_SIZE_SMALL: u64 = 16 << 20;
 const MANY: u64 = 64;
@@ -97,7 +99,7 @@ impl Reopened {
         let directory = tempfile::Builder::new().prefix("log-").tempdir_in(parent)?;
         Ok(Reopened {
             directory,
-            options: LogOptions::new(segment_size, STAGED, 1 << 20),
+            options: LogOptions::new(segment_size, STAGED, PAYLOAD_SIZE_MAX),
         })
     }
 
