@@ -71,7 +71,7 @@ fn commit() -> String {
 }
 
 /// The type of the mount that holds `directory`: the longest mount point that is a prefix of it.
-fn filesystem(directory: &Path) -> Option<String> {
+pub(crate) fn filesystem(directory: &Path) -> Option<String> {
     let directory = directory.canonicalize().ok()?;
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     mounts

@@ -35,6 +35,10 @@ use crate::host::Host;
 use crate::report::Report;
 use crate::settings::Settings;
 
+/// Counted are the allocations of appends; for all else it is the system's own.
+#[global_allocator]
+static ALLOCATOR: pagelog_os::CountingAllocator = pagelog_os::CountingAllocator;
+
 #[derive(Parser)]
 #[command(name = "pagelog-benches", about = "Measures Pagelog beside its limits")]
 struct Arguments {

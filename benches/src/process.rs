@@ -152,6 +152,33 @@ pub(crate) fn processor_time(id: u32) -> Result<Duration> {
     Ok(Duration::from_nanos(total))
 }
 
+/// The threads of this process that have this name.
+///
+/// # Errors
+/// Where `/proc` does not tell.
+pub(crate) fn threads_named(name: &str) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for task in std::fs::read_dir("/proc/self/task")? {
+        let task = task?;
+        // One that ends meanwhile has no name.
+        let named = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        if named.trim() == name {
+            found.push(task.file_name().to_string_lossy().parse()?);
+        }
+    }
+    Ok(found)
+}
+
+/// The processor time of a thread of this process.
+///
+/// # Errors
+/// Where it has ended.
+pub(crate) fn thread_time(id: u32) -> Result<Duration> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{id}/schedstat"))?;
+    let nanoseconds = text.split(' ').next().unwrap_or("").parse()?;
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
 /// The address after `ready`, with or without a `NAME=` before it.
 ///
 /// # Errors
@@ -173,6 +200,22 @@ mod tests {
         assert_eq!(address("kafka=127.0.0.1:9092").unwrap().port(), 9092);
         assert_eq!(address("127.0.0.1:1").unwrap().port(), 1);
         assert!(address("soon").is_err());
+    }
+
+    #[test]
+    fn a_thread_is_found_by_its_name() {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let named = std::thread::Builder::new().name("looked-for".into());
+        let thread = named.spawn(move || stopped.recv().is_err()).unwrap();
+        // A thread names itself when it has begun.
+        while threads_named("looked-for").unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        let found = threads_named("looked-for").unwrap();
+        assert_eq!(found.len(), 1);
+        assert!(thread_time(found[0]).is_ok());
+        drop(stop);
+        assert!(thread.join().unwrap());
     }
 
     #[test]

@@ -8,5 +8,6 @@ pub mod bodies;
 pub mod checkpoint;
 pub mod entry;
 pub mod frames;
+pub mod index;
 mod input;
 pub mod recovery;

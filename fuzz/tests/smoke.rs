@@ -1,6 +1,6 @@
 //! Every target over random bytes: that the targets themselves work is seen without a fuzzer.
 
-use pagelog_fuzz::{batch, bodies, checkpoint, entry, frames, recovery};
+use pagelog_fuzz::{batch, bodies, checkpoint, entry, frames, index, recovery};
 use pagelog_testing::{Random, seed};
 
 /// Runs `target` over random inputs, most of them full of small numbers, which are lengths and counts that can be true.
@@ -44,6 +44,11 @@ fn entries_take_any_bytes() {
 #[test]
 fn checkpoints_take_any_change() {
     smoke(checkpoint::check, 50);
+}
+
+#[test]
+fn indexes_take_any_bytes() {
+    smoke(index::check, 1_000);
 }
 
 #[test]

@@ -31,12 +31,22 @@ pub(crate) fn anonymous(duration: Duration) -> Sample {
 /// A shared mapping of a file in `directory`, allocated, advised and populated.
 pub(crate) struct WarmMapping {
     mapping: Mapping,
+    /// Where the next copy goes: rounds go on where the one before ended, so that no cache holds what is stored into.
+    at: std::cell::Cell<usize>,
 }
 
 impl WarmMapping {
     /// # Errors
     /// Where the file cannot be made or mapped.
     pub(crate) fn new(directory: &Path) -> Result<WarmMapping> {
+        WarmMapping::of_size(directory, AREA_SIZE)
+    }
+
+    /// As [`WarmMapping::new`], of so many bytes.
+    ///
+    /// # Errors
+    /// As [`WarmMapping::new`].
+    pub(crate) fn of_size(directory: &Path, size: usize) -> Result<WarmMapping> {
         let path = directory.join("bare-mapping");
         let options = OpenOptions::new()
             .read(true)
@@ -44,12 +54,33 @@ impl WarmMapping {
             .create(true)
             .truncate(true)
             .open(&path)?;
-        file::allocate(&options, AREA_SIZE as u64)?;
-        let mapping = Mapping::shared(&options, AREA_SIZE)?;
+        file::allocate(&options, size as u64)?;
+        let mapping = Mapping::shared(&options, size)?;
         std::fs::remove_file(&path)?; // the mapping keeps the file
-        mapping.advise(0..AREA_SIZE, Advice::Random)?;
-        mapping.populate(0..AREA_SIZE, Populate::Write)?;
-        Ok(WarmMapping { mapping })
+        mapping.advise(0..size, Advice::Random)?;
+        mapping.populate(0..size, Populate::Write)?;
+        let at = std::cell::Cell::new(0);
+        Ok(WarmMapping { mapping, at })
+    }
+
+    /// Copies `count` times `size` bytes, one place behind the other.
+    ///
+    /// # Errors
+    /// Where a page of the mapping cannot be had.
+    pub(crate) fn copies(&self, size: usize, count: u64) -> Result<Sample> {
+        let source = vec![0x5a; size];
+        let mut sample = Sample::empty();
+        let started = Instant::now();
+        for _ in 0..count {
+            let room = self.mapping.size() - self.at.get();
+            let at = if room < size { 0 } else { self.at.get() };
+            self.mapping.copy_in(at, std::hint::black_box(&source))?;
+            self.at.set(at + size);
+        }
+        sample.wall = started.elapsed();
+        sample.operations = count;
+        sample.bytes = count * size as u64;
+        Ok(sample)
     }
 
     /// One round of copies into the mapping.
@@ -99,6 +130,8 @@ mod tests {
     fn copies_are_counted() {
         let directory = tempfile::tempdir().unwrap();
         let mapping = WarmMapping::new(directory.path()).unwrap();
+        let counted = mapping.copies(3000, 100_000).unwrap();
+        assert_eq!((counted.operations, counted.bytes), (100_000, 300_000_000));
         for sample in [
             anonymous(Duration::from_millis(2)),
             mapping.run(Duration::from_millis(2)).unwrap(),

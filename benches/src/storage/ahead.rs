@@ -1,15 +1,20 @@
-//! What making pages ready ahead of the appenders is worth: the slowest of many appends through the mapping, over four segments.
+//! What making pages ready ahead of the appenders is worth: the slowest of many appends through the mapping, over four segments, as sparse files,
+//! allocated, warmed, and pinned.
 
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
-use anyhow::{Result, ensure};
-use pagelog_commit_log::{LogOptions, Route, Warm};
-use pagelog_flush::{Interval, Policy};
-use pagelog_segment::State;
+use anyhow::Result;
+use pagelog_commit_log::{LogOptions, Route, Storage, Warm};
+use pagelog_segment::Directory;
 
 use super::BENCH;
-use super::engine::Engine;
+use super::engine::{Engine, NEVER, PINNED, WARM};
+use super::sparse::Sparse;
 use crate::figure::{Aim, Figure};
+use crate::plot::{LinePlot, Plot, Point, Scale, Series};
+use crate::report::Report;
 use crate::rounds::{Contender, Metric, PAGELOG, Rounds};
 use crate::sample::Sample;
 use crate::settings::Settings;
@@ -18,10 +23,9 @@ const RECORD_SIZE: usize = 1024;
 const SEGMENTS: u64 = 4;
 /// A quarter of the default, so that a round takes seconds.
 const SEGMENT_SIZE: usize = 256 << 20;
+const SPARSE: &str = "sparse";
 const ALLOCATED: &str = "as allocated";
 const WARMED: &str = "warmed";
-const READY_TIMEOUT: Duration = Duration::from_secs(120);
-
 const SLOWEST: Metric = Metric {
     name: "slowest",
     unit: "us",
@@ -33,79 +37,110 @@ const P9999: Metric = Metric {
     read: |sample| sample.microseconds_at(0.9999),
 };
 
-const WARM: Warm = Warm {
-    window: None,
-    bytes_per_second: None,
-    flush_every: None,
-    pin_window: 0,
-    pin_max: 0,
-};
-/// No sync while it is measured: what it would cost is another question.
-const NEVER: Policy = Policy::Interval(Interval {
-    interval: Duration::from_secs(3600),
-    pages_least: 1,
-    thorough: Duration::from_secs(3600),
-    write_interval: Duration::from_secs(3600),
-    write_pages_least: 1,
-});
-const PINNED: Warm = Warm {
-    pin_window: 16 << 20,
-    pin_max: 48 << 20,
-    ..WARM
-};
+const LOW: [Metric; 3] = [Metric::P50, Metric::P99, Metric::P999];
 
 /// Runs the part.
 ///
 /// # Errors
 /// The first thing that fails.
-pub(super) fn run(settings: &Settings) -> Result<Vec<Figure>> {
+pub(super) fn run(settings: &Settings) -> Result<Report> {
     let case = "append without waiting, mapped";
     if !settings.wants(case) {
-        return Ok(Vec::new());
+        return Ok(Report::default());
     }
     eprintln!("storage: {case}");
-    let contender = |name, warm| Contender::new(name, move || appends(settings, warm));
+    let contender =
+        |name, files, warm| Contender::new(name, move || appends(settings, files, warm));
     let rounds = Rounds::run(
         settings.rounds,
         vec![
-            contender(PAGELOG, Some(PINNED)),
-            contender(WARMED, Some(WARM)),
-            contender(ALLOCATED, None),
+            contender(PAGELOG, Files::Allocated, Some(PINNED)),
+            contender(WARMED, Files::Allocated, Some(WARM)),
+            contender(ALLOCATED, Files::Allocated, None),
+            contender(SPARSE, Files::Sparse, None),
         ],
     )?;
+    let own = format!("{case}, warmed and pinned");
     let mut figures = vec![Figure {
         limit: rounds.beside(ALLOCATED, &SLOWEST),
         aim: Some(Aim::RatioAtMost(0.1)),
-        ..rounds.figure(
-            BENCH,
-            format!("{case}, warmed and pinned: slowest"),
-            &SLOWEST,
-        )?
+        ..rounds.figure(BENCH, format!("{own}: slowest"), &SLOWEST)?
     }];
-    figures.push(rounds.figure(BENCH, format!("{case}, warmed and pinned: p99.99"), &P9999)?);
-    for name in [WARMED, ALLOCATED] {
+    figures.push(Figure {
+        limit: rounds.beside(ALLOCATED, &P9999),
+        ..rounds.figure(BENCH, format!("{own}: p99.99"), &P9999)?
+    });
+    for name in [WARMED, ALLOCATED, SPARSE] {
         for metric in [&SLOWEST, &P9999] {
             let spread = rounds.spread(name, metric)?;
             let case = format!("{case}, {name}: {}", metric.name);
             figures.push(Figure::new(BENCH, case, metric.unit, spread));
         }
     }
-    Ok(figures)
+    let plots = vec![plot(&rounds)];
+    Ok(Report { figures, plots })
+}
+
+fn plot(rounds: &Rounds) -> Plot {
+    let metrics: Vec<&Metric> = LOW.iter().chain([&P9999, &SLOWEST]).collect();
+    let point = |name: &str, metric: &Metric| rounds.spread(name, metric).ok().map(Point::from);
+    let series = |(name, shown): (&str, &str)| Series {
+        name: shown.to_owned(),
+        points: metrics.iter().map(|metric| point(name, metric)).collect(),
+    };
+    let contenders = [
+        (SPARSE, SPARSE),
+        (ALLOCATED, "allocated"),
+        (WARMED, WARMED),
+        (PAGELOG, "warmed and pinned"),
+    ];
+    let drawing = LinePlot {
+        title: "An append of 1 KiB into the mapping: its tail, by what was done ahead".into(),
+        across: "the share of appends that took at most so long".into(),
+        places: metrics
+            .iter()
+            .map(|metric| metric.name.to_owned())
+            .collect(),
+        up: "us, median of the rounds and its 95 % interval".into(),
+        scale: Scale::Logarithmic,
+        series: contenders.into_iter().map(series).collect(),
+    };
+    Plot {
+        name: "storage-tail-by-warm-up",
+        svg: drawing.svg(),
+    }
+}
+
+/// How the blocks of segments come to be.
+#[derive(Clone, Copy)]
+enum Files {
+    Allocated,
+    /// Only when they are written to, which the log never does: what it would cost.
+    Sparse,
+}
+
+fn storage(path: &Path, files: Files) -> Result<Arc<dyn Storage>> {
+    let directory = Directory::open(path)?;
+    Ok(match files {
+        Files::Allocated => Arc::new(directory),
+        Files::Sparse => Arc::new(Sparse::new(directory)),
+    })
 }
 
 /// Appends through four segments, each begun when those behind it are ready, as a producer that leaves the machine time to breathe finds them.
-fn appends(settings: &Settings, warm: Option<Warm>) -> Result<Sample> {
+fn appends(settings: &Settings, files: Files, warm: Option<Warm>) -> Result<Sample> {
     let segment_size = settings.scaled(SEGMENT_SIZE) as u64;
     let options = LogOptions {
         warm,
         ..LogOptions::new(segment_size, Route::Mapped, 1 << 20)
     };
-    let engine = Engine::start_with(&settings.directory, options, NEVER)?;
+    let open = |path: &Path| storage(path, files);
+    let engine = Engine::start_on(&settings.directory, open, options, NEVER)?;
     let stream = engine.stream(0);
     let payload = [0x5a; RECORD_SIZE];
     let mut sample = Sample::empty();
     for segment in 1..=SEGMENTS {
-        wait_ready(&engine)?;
+        engine.wait_ready()?;
         let began = Instant::now();
         while engine.log.appended().0 < segment * segment_size - (64 << 10) {
             let append = Instant::now();
@@ -116,20 +151,4 @@ fn appends(settings: &Settings, warm: Option<Warm>) -> Result<Sample> {
     }
     engine.stop()?;
     Ok(sample)
-}
-
-fn wait_ready(engine: &Engine) -> Result<()> {
-    let began = Instant::now();
-    let is_ready = || {
-        let warm = engine.log.warm_up();
-        engine.log.segments_ready() == 2 && warm.iter().all(|one| one.state == State::Done)
-    };
-    while !is_ready() {
-        ensure!(
-            began.elapsed() < READY_TIMEOUT,
-            "the next segments are never ready"
-        );
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
 }

@@ -1,36 +1,77 @@
 //! The storage engine without a broker: a log on the disk, and the thread that syncs it.
 
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use pagelog_commit_log::{
-    AppendError, Appended, Log, LogOptions, NewEntry, Opened, Producer, Route, Stream, StreamId,
-    WaitOutcome,
+    AppendError, Appended, Log, LogOptions, NewEntry, Opened, Producer, Route, Storage, Stream,
+    StreamId, WaitOutcome, Warm,
 };
-use pagelog_flush::{Flush, Policy, Report};
-use pagelog_segment::Directory;
+use pagelog_flush::{Flush, Interval, Policy, Report};
+use pagelog_segment::{Directory, State};
 use tempfile::TempDir;
+
+use crate::process::threads_named;
 
 /// The size of a segment, the broker's default.
 pub(super) const SEGMENT_SIZE: u64 = 1 << 30;
 const RING_SIZE: usize = 16 << 20;
-const PAYLOAD_SIZE_MAX: u32 = 1 << 20;
+pub(super) const PAYLOAD_SIZE_MAX: u32 = 1 << 20;
 /// How long an appender waits for room before it looks again.
 const ROOM_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// A running log on a directory of its own, which goes with it.
 pub(super) struct Engine {
     pub(super) log: Arc<Log>,
+    /// The number of the thread that syncs.
+    pub(super) flush_thread: u32,
     flush: Flush,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// The staged route, as the broker has it by default.
 pub(super) const STAGED: Route = Route::Staged {
     ring_size: RING_SIZE,
 };
+
+/// Nothing is synced while it is measured: what that would cost is another question.
+pub(super) const NEVER: Policy = Policy::Interval(Interval {
+    interval: Duration::from_secs(3600),
+    pages_least: 1,
+    thorough: Duration::from_secs(3600),
+    write_interval: Duration::from_secs(3600),
+    write_pages_least: 1,
+});
+
+/// The whole of each segment, as fast as it goes.
+pub(super) const WARM: Warm = Warm {
+    window: None,
+    bytes_per_second: None,
+    flush_every: None,
+    pin_window: 0,
+    pin_max: 0,
+};
+
+/// The same, with what lies next pinned.
+pub(super) const PINNED: Warm = Warm {
+    pin_window: 16 << 20,
+    pin_max: 48 << 20,
+    ..WARM
+};
+
+/// For a log that is synced all the time: no sync finds what warming made dirty.
+pub(super) const WARM_SYNCED: Warm = Warm {
+    flush_every: NonZeroU64::new(1 << 20),
+    ..WARM
+};
+
+/// The name of the thread that syncs.
+const FLUSH: &str = "flush";
+/// How long segments may take to be ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Engine {
     /// Starts on an empty directory below `parent`.
@@ -47,15 +88,56 @@ impl Engine {
     /// # Errors
     /// Where the log or its thread cannot be had.
     pub(super) fn start_with(parent: &Path, options: LogOptions, policy: Policy) -> Result<Engine> {
+        let storage = |path: &Path| Ok(Arc::new(Directory::open(path)?) as Arc<dyn Storage>);
+        Engine::start_on(parent, storage, options, policy)
+    }
+
+    /// As [`Engine::start_with`], on the storage that `storage` makes of the new directory.
+    ///
+    /// # Errors
+    /// Where the log or its thread cannot be had.
+    pub(super) fn start_on(
+        parent: &Path,
+        storage: impl FnOnce(&Path) -> Result<Arc<dyn Storage>>,
+        options: LogOptions,
+        policy: Policy,
+    ) -> Result<Engine> {
         let directory = tempfile::Builder::new().prefix("log-").tempdir_in(parent)?;
-        let storage = Arc::new(Directory::open(directory.path())?);
+        let storage = storage(directory.path())?;
         let Opened { log, sync, .. } = Log::open(storage, options, &mut |_| Ok(()))?;
+        let others = threads_named(FLUSH)?;
         let flush = Flush::start(sync, policy)?;
         Ok(Engine {
             log,
+            flush_thread: flush_thread(&others)?,
             flush,
-            _directory: directory,
+            directory,
         })
+    }
+
+    /// Where its files lie.
+    pub(super) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Waits until two segments are ready behind the one that is being filled, and warm if they are warmed.
+    ///
+    /// # Errors
+    /// Where that takes too long.
+    pub(super) fn wait_ready(&self) -> Result<()> {
+        let began = Instant::now();
+        let is_ready = || {
+            let warm = self.log.warm_up();
+            self.log.segments_ready() == 2 && warm.iter().all(|one| one.state == State::Done)
+        };
+        while !is_ready() {
+            ensure!(
+                began.elapsed() < READY_TIMEOUT,
+                "the next segments are never ready"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// The stream with this number.
@@ -108,5 +190,18 @@ pub(super) fn entry(payload: &[u8]) -> NewEntry<'_> {
         head: &[],
         body: payload,
         patch: |_, _| {},
+    }
+}
+
+/// The thread that syncs and is none of `others`. A thread names itself when it has begun.
+fn flush_thread(others: &[u32]) -> Result<u32> {
+    let began = Instant::now();
+    loop {
+        let all = threads_named(FLUSH)?;
+        if let Some(new) = all.into_iter().find(|id| !others.contains(id)) {
+            return Ok(new);
+        }
+        ensure!(began.elapsed() < READY_TIMEOUT, "no thread {FLUSH} began");
+        std::thread::yield_now();
     }
 }

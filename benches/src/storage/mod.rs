@@ -1,12 +1,21 @@
 //! What the storage engine does without a broker, each figure beside its limit, and beside other logs.
 
 mod ahead;
+mod allocations;
+mod beside_syncs;
+mod cold;
+mod device_bytes;
 mod durable;
 mod durable_plots;
 mod engine;
+mod file_systems;
+mod indexing;
 mod opening;
 #[cfg(feature = "peers")]
 mod peers;
+mod sparse;
+mod streams;
+mod unwaited;
 mod writers;
 
 use anyhow::Result;
@@ -22,7 +31,14 @@ const BENCH: &str = "storage";
 /// The first thing that fails.
 pub(crate) fn run(settings: &Settings) -> Result<Report> {
     let mut report = durable::run(settings)?;
+    report.add(unwaited::run(settings)?);
     report.add(ahead::run(settings)?);
+    report.add(streams::run(settings)?);
+    report.add(beside_syncs::run(settings)?);
+    report.add(device_bytes::run(settings)?);
+    report.add(indexing::run(settings)?);
+    report.add(cold::run(settings)?);
+    report.add(allocations::run(settings)?);
     report.add(opening::run(settings)?);
     Ok(report)
 }

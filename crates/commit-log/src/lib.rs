@@ -71,7 +71,7 @@ pub use cut::{Cut, CutError, Loss, StreamLoss};
 pub use error::{AppendError, Busy, LogFailure, OpenError};
 pub use follow::Follower;
 pub use front::{Carry, CarryError, Counting, RemoveFrontError};
-pub use index::{IndexError, IndexWork, SealError};
+pub use index::{IndexError, IndexReader, IndexWork, SealError};
 pub use log::Log;
 pub use meta::MetaError;
 pub use open::Opened;

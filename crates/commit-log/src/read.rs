@@ -92,7 +92,8 @@ impl Log {
         if count_max == 0 {
             return Ok(found);
         }
-        self.entries_from(stream, from, until, &mut |item| {
+        let count_first = count_max.min(COUNT_FIRST);
+        self.entries_in_steps(stream, from, until, count_first, &mut |item| {
             found.push(Indexed {
                 position: Position(item.position),
                 base_offset: Offset(item.base_offset),
@@ -225,8 +226,20 @@ impl Log {
         until: Position,
         each: &mut dyn FnMut(&Item) -> bool,
     ) -> Result<(), ReadError> {
+        self.entries_in_steps(stream, from, until, COUNT_FIRST, each)
+    }
+
+    /// As [`Log::entries_from`]; the first look-up is for `count_first` entries.
+    fn entries_in_steps(
+        &self,
+        stream: &Stream,
+        from: Offset,
+        until: Position,
+        count_first: usize,
+        each: &mut dyn FnMut(&Item) -> bool,
+    ) -> Result<(), ReadError> {
         let mut offset = from.0;
-        let mut count = COUNT_FIRST;
+        let mut count = count_first;
         loop {
             let items = self.look_up(stream, offset, until, count)?;
             for item in &items {
@@ -313,7 +326,7 @@ fn items_in(
         let follows = items
             .last()
             .is_none_or(|last| last.next() == item.base_offset);
-        if !follows || item.base_offset >= until_offset || items.len() == count_max {
+        if !follows || item.base_offset >= until_offset {
             break;
         }
         if item.position < until.0 {
@@ -321,8 +334,9 @@ fn items_in(
         } else if !items.is_empty() {
             break;
         }
-        if item.base_offset > offset && items.len() == 1 {
-            // It only says what comes next.
+        // One that begins above the offset only says what comes next.
+        let is_next = item.base_offset > offset && items.len() == 1;
+        if is_next || items.len() == count_max {
             break;
         }
         found = file.next(&cursor)?;

@@ -17,6 +17,9 @@ use rustix::io::Errno;
 
 use crate::{Mapping, gather};
 
+/// Gathered writes of a ring have one piece, or two where it begins again.
+const PIECES_FEW: usize = 8;
+
 /// The file is locked by someone else, or could not be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -106,11 +109,23 @@ pub fn write_gather_at(
     ranges: &[Range<usize>],
 ) -> io::Result<usize> {
     let place = libc::off_t::try_from(at).map_err(|_| Errno::INVAL)?;
-    let pieces = ranges
-        .iter()
-        .take(gather::PIECES_MAX)
-        .map(|range| gather::of_mapping(memory, range))
-        .collect::<Result<Vec<_>, _>>()?;
+    // A list as long as most are takes nothing from the heap.
+    let mut few = [gather::of_bytes(&[]); PIECES_FEW];
+    let many: Vec<libc::iovec>;
+    let pieces: &[libc::iovec] = match few.get_mut(..ranges.len()) {
+        Some(few) => {
+            for (piece, range) in few.iter_mut().zip(ranges) {
+                *piece = gather::of_mapping(memory, range)?;
+            }
+            few
+        }
+        None => {
+            let ranges = ranges.iter().take(gather::PIECES_MAX);
+            let pieces = ranges.map(|range| gather::of_mapping(memory, range));
+            many = pieces.collect::<Result<_, _>>()?;
+            &many
+        }
+    };
     let count = pieces.len() as libc::c_int;
     retry_count(|| {
         // SAFETY: each piece lies in `memory`, which outlives the call; the kernel only reads it.

@@ -29,6 +29,7 @@
 //! ```
 
 mod advice;
+mod allocations;
 mod buffer_pool;
 pub mod cache;
 mod direct;
@@ -56,6 +57,7 @@ mod words;
 pub mod zero_copy;
 
 pub use advice::{Advice, Populate};
+pub use allocations::{Allocations, CountingAllocator};
 pub use buffer_pool::{Buffer, BufferPool, PoolExhausted};
 pub use direct::{Alignment, DirectAccess, DirectError, DirectFile};
 pub use fetch_ring::{FetchRing, Fetched};

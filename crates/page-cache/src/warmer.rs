@@ -48,6 +48,13 @@ pub struct PinAhead {
     pub window: u64,
 }
 
+impl PinAhead {
+    /// How far the pin moves at a time: an eighth of the window, and not less than is warmed at a time.
+    fn step(&self) -> u64 {
+        (self.window / 8).max(STEP_SIZE)
+    }
+}
+
 /// A thread that makes a [`Target`] warm; stopped and joined on drop, when it also lets go what it has pinned.
 pub struct Warmer {
     shared: Arc<Shared>,
@@ -270,6 +277,8 @@ impl<F: FnMut(&Progress)> Worker<F> {
             return Ok(());
         }
         self.target.warm(step, until)?;
+        // A turn on a processor may last milliseconds, however low the priority; whoever is ready to run there need not wait for its end.
+        thread::yield_now();
         self.warmed_to = step.end;
         self.flush_if_due()?;
         self.hold_window();
@@ -313,6 +322,17 @@ impl<F: FnMut(&Progress)> Worker<F> {
         };
         let writer = self.shared.writer.load(SeqCst).min(self.options.range.end);
         let end = writer.saturating_add(ahead.window).min(self.warmed_to);
+        let held = pin.held();
+        let moved = writer.saturating_sub(held.start as u64);
+        let grown = end.saturating_sub(held.end as u64);
+        // Locking takes the lock of the whole address space, so it is not done for every little.
+        if !held.is_empty()
+            && end > writer
+            && moved.max(grown) < ahead.step()
+            && end < self.options.range.end
+        {
+            return;
+        }
         if end > writer {
             // Whether all of it could be had is told by what is held, and logged by the pin.
             let _ = pin.hold(writer as usize..end as usize);
@@ -345,7 +365,8 @@ impl<F: FnMut(&Progress)> Worker<F> {
     /// Where the writer must be for a whole step to be wanted, or for the pin to move.
     fn wake_at(&self, writer: u64, all_warm: bool) -> u64 {
         let end = self.options.range.end;
-        let pin_moves = writer.saturating_add(STEP_SIZE).min(end);
+        let pin_step = self.options.pin.as_ref().map_or(STEP_SIZE, PinAhead::step);
+        let pin_moves = writer.saturating_add(pin_step).min(end);
         if all_warm {
             return pin_moves;
         }

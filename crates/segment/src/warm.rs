@@ -3,7 +3,7 @@
 use std::io;
 use std::num::NonZeroU64;
 
-use pagelog_os::Populate;
+use pagelog_os::Touch;
 use pagelog_page_cache::{Means, PinAhead, Progress, State, Target, WarmOptions, Warmer};
 
 use crate::{Position, Segment};
@@ -65,7 +65,9 @@ impl Segment {
     /// A file that was never written has nothing to read: its pages are made, not read.
     fn target(&self, from: u64) -> io::Result<Target> {
         let memory = self.append_mapping()?.clone();
-        let means = Means::Populate(Populate::Write);
+        // Page by page, each by a fault of its own: to populate many at once would hold the lock of the whole address space, and whoever grows
+        // his heap meanwhile would wait for a thread that gives way to everybody.
+        let means = Means::Touch(Touch::Store);
         if !self.is_recycled() && self.file().data_end()? <= from {
             return Ok(Target::memory(memory, means));
         }

@@ -2,10 +2,10 @@
 //!
 //! Its bytes are copied out and never lent. A block is verified when it is first read, so opening a file costs the same however large it is.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
-use pagelog_os::MappedFile;
+use pagelog_os::{Advice, MappedFile};
 use pagelog_record::StreamId;
 use pagelog_segment::{Position, Segment, Storage};
 
@@ -30,6 +30,8 @@ pub(crate) struct IndexFile {
     verified: Box<[AtomicU64]>,
     /// A block was not as it was written.
     wrong: AtomicBool,
+    /// The streams of the first row and of the last, once they have been read: a search guesses from them where a stream's rows lie.
+    streams: OnceLock<(u32, u32)>,
 }
 
 /// Where an item lies in a file.
@@ -73,8 +75,13 @@ impl IndexFile {
             header,
             verified: (0..words).map(|_| AtomicU64::new(0)).collect(),
             wrong: AtomicBool::new(false),
+            streams: OnceLock::new(),
         };
         file.check_table()?;
+        // A search touches some pages far apart: with read-ahead, each would bring in as much as the device is told to read. Refused advice costs
+        // speed alone.
+        let searched = 0..file.header.table_at() as usize;
+        let _ = file.view.mapping().advise(searched, Advice::Random);
         Ok(file)
     }
 
@@ -115,11 +122,12 @@ impl IndexFile {
     ) -> Result<Option<(Cursor, Item)>, IndexError> {
         let key = (stream.0, offset);
         // The last row that begins at the offset or before it; its items may all end before.
-        let behind = self.partition_rows(|row| (row.stream.0, row.base_offset) <= key)?;
+        let before = |row: &Row| (row.stream.0, row.base_offset) <= key;
+        let behind = self.partition_rows(stream, before)?;
         if let Some(row_number) = behind.checked_sub(1) {
             let row = self.row(row_number)?;
             if row.stream == stream {
-                let item = self.partition_items(&row, |item| item.next() <= offset)?;
+                let item = self.partition_items(&row, offset)?;
                 if item < row.count {
                     let cursor = Cursor {
                         row_number,
@@ -219,7 +227,7 @@ impl IndexFile {
         stream: StreamId,
         each: &mut dyn FnMut(&Row) -> Result<bool, IndexError>,
     ) -> Result<(), IndexError> {
-        let mut number = self.partition_rows(|row| row.stream < stream)?;
+        let mut number = self.partition_rows(stream, |row| row.stream < stream)?;
         while number < self.header.row_count {
             let row = self.row(number)?;
             if row.stream != stream || !each(&row)? {
@@ -250,18 +258,43 @@ impl IndexFile {
         Ok(Some((cursor, self.item(&row, 0)?)))
     }
 
-    fn partition_rows(&self, before: impl Fn(&Row) -> bool) -> Result<u32, IndexError> {
-        partition(self.header.row_count, |number| {
-            Ok(before(&self.row(number)?))
-        })
+    /// The first row for which `before` does not hold, looked for where the rows of `stream` should lie.
+    fn partition_rows(
+        &self,
+        stream: StreamId,
+        before: impl Fn(&Row) -> bool,
+    ) -> Result<u32, IndexError> {
+        let count = self.header.row_count;
+        let guess = self.guess_row(stream)?;
+        partition(count, guess, |number| Ok(before(&self.row(number)?)))
     }
 
-    fn partition_items(
-        &self,
-        row: &Row,
-        before: impl Fn(&Item) -> bool,
-    ) -> Result<u32, IndexError> {
-        partition(row.count, |number| Ok(before(&self.item(row, number)?)))
+    /// Where the rows of a stream would end if all streams had as many; below the count of rows, if there are any.
+    fn guess_row(&self, stream: StreamId) -> Result<u32, IndexError> {
+        let Some(last) = self.header.row_count.checked_sub(1) else {
+            return Ok(0);
+        };
+        let (low, high) = match self.streams.get() {
+            Some(streams) => *streams,
+            None => {
+                let streams = (self.row(0)?.stream.0, self.row(last)?.stream.0);
+                *self.streams.get_or_init(|| streams)
+            }
+        };
+        // A file may be of one stream, and one that nobody has written may not be sorted.
+        let span = u64::from(high.saturating_sub(low)) + 1;
+        let rank = u64::from(stream.0.clamp(low, high.max(low)) - low) + 1;
+        Ok((rank * u64::from(last) / span) as u32)
+    }
+
+    /// The first item that ends above `offset`.
+    fn partition_items(&self, row: &Row, offset: i64) -> Result<u32, IndexError> {
+        // So it is where every entry has one record; where they have more, it lies before.
+        let guess = offset.saturating_sub(row.base_offset).max(0);
+        let guess = u32::try_from(guess).unwrap_or(u32::MAX).min(row.count - 1);
+        partition(row.count, guess, |number| {
+            Ok(self.item(row, number)?.next() <= offset)
+        })
     }
 
     /// The row of this number; there are so many.
@@ -298,6 +331,9 @@ impl IndexFile {
         self: &Arc<Self>,
     ) -> impl Iterator<Item = Result<Keyed, IndexError>> + use<> {
         let file = Arc::clone(self);
+        // All of it is going to be read, so all of it is asked for at once.
+        let read = 0..self.header.table_at() as usize;
+        let _ = self.view.mapping().advise(read, Advice::WillNeed);
         let rows = 0..self.header.row_count;
         rows.flat_map(move |number| {
             let row = file.row(number);
@@ -380,19 +416,59 @@ pub(crate) fn checksum_at(
     Ok((read == SIZE && is_here).then(|| u32::from_le_bytes(checksum)))
 }
 
-/// The first of `count` numbers for which `before` does not hold.
+/// The first of `count` numbers for which `before` does not hold, looked for around `guess`, which is below the count, in steps that double.
 fn partition(
     count: u32,
+    guess: u32,
     before: impl Fn(u32) -> Result<bool, IndexError>,
 ) -> Result<u32, IndexError> {
     let (mut low, mut high) = (0, count);
+    let (mut at, mut step) = (guess, 1);
     while low < high {
-        let middle = low + (high - low) / 2;
-        if before(middle)? {
-            low = middle + 1;
+        if before(at)? {
+            low = at + 1;
         } else {
-            high = middle;
+            high = at;
         }
+        let near = if low == 0 {
+            high.checked_sub(step)
+        } else {
+            low.checked_add(step - 1).filter(|near| *near < high)
+        };
+        // Until both sides are known, the step doubles; then what lies between is halved.
+        let is_open = low == 0 || high == count;
+        at = near.filter(|_| is_open).unwrap_or(low + (high - low) / 2);
+        step = step.saturating_mul(2);
     }
     Ok(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wherever_it_is_looked_for_first_the_place_is_the_same() {
+        for count in 0..40_u32 {
+            for parting in 0..=count {
+                for guess in 0..count.max(1) {
+                    let probes = std::cell::Cell::new(0);
+                    let found = partition(count, guess, |number| {
+                        assert!(number < count);
+                        probes.set(probes.get() + 1);
+                        Ok(number < parting)
+                    });
+                    assert_eq!(found.unwrap(), parting, "of {count}, from {guess}");
+                    assert!(probes.get() <= 14, "{} probes", probes.get());
+                    if guess == parting || guess + 1 == parting {
+                        assert!(
+                            probes.get() <= 2,
+                            "{} probes from {guess} to {parting}",
+                            probes.get()
+                        );
+                    }
+                }
+            }
+        }
+    }
 }

@@ -168,9 +168,11 @@ impl Recent {
             gone / CHUNK_COUNT
         };
         self.gone = if whole { 0 } else { gone % CHUNK_COUNT };
+        let before = self.chunks.len();
         pool.give_back(self.chunks.drain(..chunks));
-        if self.chunks.capacity() > 64 && self.chunks.len() < self.chunks.capacity() / 4 {
-            self.chunks.shrink_to(self.chunks.len() * 2);
+        // What a stream held until now it will hold again, so it keeps room for that; one that holds much less than before gives it back.
+        if self.chunks.capacity() > 64 && before < self.chunks.capacity() / 4 {
+            self.chunks.shrink_to(before * 2);
         }
     }
 }

@@ -21,6 +21,7 @@ mod item;
 mod memory;
 mod merge;
 mod opening;
+mod reader;
 mod sealing;
 mod writer;
 
@@ -37,6 +38,7 @@ pub(crate) use item::{Item, Keyed};
 pub(crate) use memory::{Pool, Recent};
 pub(crate) use merge::{Merge, Sorted};
 pub(crate) use opening::Indexing;
+pub use reader::IndexReader;
 pub(crate) use sealing::Indexes;
 pub use sealing::{IndexWork, SealError};
 pub(crate) use writer::{Target, publish, remove, write};

@@ -10,10 +10,15 @@ mod workload;
 
 use explore::{Outcome, Sabotage, explore};
 use journal::Violation;
-use setup::{MAPPED_INTERVAL, MAPPED_SYNC, STAGED_INTERVAL, STAGED_SYNC, Setup};
+use setup::{
+    MAPPED_INTERVAL, MAPPED_SYNC, STAGED_INTERVAL, STAGED_SYNC, Setup, WARMED_INTERVAL, WARMED_SYNC,
+};
 
 /// Images that each of the four setups is tried with; together more than ten thousand.
 const IMAGES_EACH: usize = 2_700;
+
+/// A thread for each segment makes a round slow.
+const IMAGES_WARMED: usize = 300;
 
 const ALL: [&Setup; 4] = [
     &STAGED_SYNC,
@@ -23,6 +28,10 @@ const ALL: [&Setup; 4] = [
 ];
 
 fn assert_nothing_is_lost(setup: &Setup, usual_seed: u64) {
+    assert_nothing_is_lost_of(setup, usual_seed, IMAGES_EACH);
+}
+
+fn assert_nothing_is_lost_of(setup: &Setup, usual_seed: u64, images_least: usize) {
     let seed = pagelog_testing::seed(usual_seed);
     let mut images = 0;
     let mut torn = 0;
@@ -33,7 +42,7 @@ fn assert_nothing_is_lost(setup: &Setup, usual_seed: u64) {
         }
         images += outcome.images;
         torn += outcome.with_cut_tail;
-        if images >= IMAGES_EACH {
+        if images >= images_least {
             break;
         }
     }
@@ -64,6 +73,17 @@ fn mapped_by_interval_loses_nothing_below_the_durable_mark() {
 #[test]
 fn staged_by_interval_loses_nothing_below_the_durable_mark() {
     assert_nothing_is_lost(&STAGED_INTERVAL, 4_000);
+}
+
+/// Warming touches pages ahead of the appenders and writes them to the disk, whatever they hold: of a file that is used again, old bytes too.
+#[test]
+fn mapped_and_warmed_loses_nothing_acknowledged() {
+    assert_nothing_is_lost_of(&WARMED_SYNC, 5_000, IMAGES_WARMED);
+}
+
+#[test]
+fn mapped_and_warmed_by_interval_loses_nothing_below_the_durable_mark() {
+    assert_nothing_is_lost_of(&WARMED_INTERVAL, 6_000, IMAGES_WARMED);
 }
 
 /// Runs with the sabotage until the checker notices, and says how many images that took.

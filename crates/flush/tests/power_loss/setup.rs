@@ -1,9 +1,10 @@
 //! The routes and policies under test, made so small that segments roll and the ring wraps all the time.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagelog_commit_log::{Header, Kind, Log, LogOptions, OpenError, Recovery, Route};
+use pagelog_commit_log::{Header, Kind, Log, LogOptions, OpenError, Recovery, Route, Warm};
 use pagelog_flush::{Flush, Interval, Policy};
 use pagelog_testing::MemoryStorage;
 
@@ -48,6 +49,33 @@ pub(crate) const STAGED_INTERVAL: Setup = Setup {
     options: options(RING),
     policy: OFTEN,
 };
+
+/// A window that moves within each segment, flushed as it goes, with some of it pinned.
+const WARM: Warm = Warm {
+    window: Some(8 << 10),
+    bytes_per_second: None,
+    flush_every: NonZeroU64::new(4 << 10),
+    pin_window: 4 << 10,
+    pin_max: 16 << 10,
+};
+
+pub(crate) const WARMED_SYNC: Setup = Setup {
+    name: "mapped and warmed, sync",
+    options: warmed(),
+    policy: Policy::Sync,
+};
+
+pub(crate) const WARMED_INTERVAL: Setup = Setup {
+    name: "mapped and warmed, interval",
+    options: warmed(),
+    policy: OFTEN,
+};
+
+const fn warmed() -> LogOptions {
+    let mut options = options(Route::Mapped);
+    options.warm = Some(WARM);
+    options
+}
 
 /// So often that images of every state are taken.
 const OFTEN: Policy = Policy::Interval(Interval {
