@@ -66,6 +66,31 @@ fn full_segments_have_an_index_and_the_last_one_after_a_stop() {
     }
 }
 
+/// A run is of use to the process that made it; the next opening finds an index all the same.
+#[test]
+fn after_a_stop_runs_have_become_the_index() {
+    for route in ROUTES {
+        let storage = MemoryStorage::new(1);
+        let mut fixture = Fixture::new(&storage, route);
+        fixture.log.set_index_memory(0);
+        for number in 0..3 {
+            fixture.append(1 + number, b"a record");
+            fixture.flush();
+            assert!(work(&fixture).contains(&IndexWork::Spilled));
+        }
+        assert_eq!(names(&storage, ".run").len(), 3);
+        let entries = fixture.entries();
+        fixture.sync.close().unwrap();
+        fixture.log.index_all().unwrap();
+        assert!(names(&storage, ".run").is_empty());
+        assert_eq!(check(&storage), 1);
+        drop(fixture);
+        let fixture = Fixture::new(&storage, route);
+        assert_eq!(fixture.log.index_memory(), 0);
+        assert_eq!(fixture.entries(), entries);
+    }
+}
+
 #[test]
 fn nothing_is_indexed_that_is_not_durable() {
     let storage = MemoryStorage::new(1);
