@@ -1,6 +1,6 @@
 //! What a synced append of 1 KiB writes to the device, by both routes, in every preparation of a segment, on several file systems.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -101,7 +101,7 @@ pub(super) fn run(settings: &Settings) -> Result<Vec<Figure>> {
         return Ok(Vec::new());
     }
     let mut figures = Vec::new();
-    for place in places(&settings.directory) {
+    for place in places(settings) {
         let routes = [
             ("staged", STAGED, &STAGED_PREPARATIONS[..]),
             ("mapped", Route::Mapped, &MAPPED_PREPARATIONS[..]),
@@ -126,14 +126,19 @@ pub(super) fn run(settings: &Settings) -> Result<Vec<Figure>> {
 }
 
 /// The benches' own directory, counted by what this process made dirty; the others by what their device was given, journal included.
-fn places(directory: &Path) -> Vec<Place> {
+fn places(settings: &Settings) -> Vec<Place> {
+    let directory = &settings.directory;
     let own = host::filesystem(directory).unwrap_or_else(|| "unknown".into());
     let mut places = vec![Place {
         name: own,
-        path: directory.to_path_buf(),
+        path: directory.clone(),
         device: None,
         has_aim: true,
     }];
+    if settings.quick {
+        eprintln!("storage: skipped in a quick run: loop devices");
+        return places;
+    }
     for kind in ["ext4", "xfs", "btrfs"] {
         places.extend(FileSystem::mount(kind, directory).map(|device| Place {
             name: format!("{kind} on a loop device"),
