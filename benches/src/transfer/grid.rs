@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use pagelog_os::MappedFile;
 use pagelog_transfer::{Choices, Path, Paths, Progress, Sender, measure};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::BENCH;
 use super::answer::{FILE_SIZE, Point};
@@ -15,7 +16,6 @@ use super::bare::Bare;
 use super::target::{Receiver, Sink, Target, sample_file};
 use crate::figure::{Aim, Figure};
 use crate::plot::{Cell, HeatMap, Plot};
-use crate::process::processor_time;
 use crate::report::Report;
 use crate::rounds::{Contender, Metric, Rounds};
 use crate::sample::Sample;
@@ -185,14 +185,14 @@ impl Grid<'_> {
         let mut run = move |count: u64| -> Result<Sample> {
             let mut sample = Sample::empty();
             target.announce(count * point.answer_size())?;
-            let (began, processor) = (Instant::now(), processor_time(std::process::id())?);
+            let (began, processor) = (Instant::now(), processor_time());
             for _ in 0..count {
                 send(next, &target)?;
                 next += 1;
             }
             target.wait_taken()?;
             sample.wall = began.elapsed();
-            sample.processor = processor_time(std::process::id())?.saturating_sub(processor);
+            sample.processor = processor_time().saturating_sub(processor);
             sample.bytes = count * point.payload();
             sample.operations = count;
             Ok(sample)
@@ -314,6 +314,15 @@ fn answers_of(
         }
         count *= 2;
     }
+}
+
+/// Processor time of this process, the kernel's threads that work for it included.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        time.tv_nsec.unsigned_abs() as u32,
+    )
 }
 
 fn send_all(sender: &mut Sender, target: &Target, paths: &mut Paths) -> Result<()> {

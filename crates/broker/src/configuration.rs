@@ -16,6 +16,8 @@ use pagelog_store::{
     Cleanup, DiskLimits, HousekeepingOptions, StoreOptions, TimestampType, TopicConfig,
 };
 
+use pagelog_transfer::Choices;
+
 use crate::doctor;
 use crate::listen::Listen;
 use crate::settings::Settings;
@@ -38,6 +40,8 @@ pub(crate) struct Configuration {
     pub(crate) policy: Policy,
     /// How sockets are served; without the listeners.
     pub(crate) net: ServerOptions,
+    /// Whether the paths of sending are to be measured after the start.
+    pub(crate) measures_paths: bool,
     /// The settings of the Kafka protocol.
     pub(crate) kafka: KafkaOptions,
     /// How often groups are looked at for what has run out.
@@ -52,13 +56,18 @@ impl Configuration {
     pub(crate) fn new(settings: &Settings) -> Result<Configuration, SettingsError> {
         check_sizes(settings)?;
         let policy = policy(settings);
+        let (choices, measures_paths) = doctor::choices(
+            settings.text(&table::TRANSFER_PATH),
+            Path::new(settings.text(&table::DATA_DIR)),
+        );
         Ok(Configuration {
             data_directory: PathBuf::from(settings.text(&table::DATA_DIR)),
             kafka_listeners: settings.listeners(&table::KAFKA_LISTENERS).to_vec(),
             store: store(settings, policy)?,
             housekeeping: housekeeping(settings),
             policy,
-            net: net(settings),
+            net: net(settings, choices),
+            measures_paths,
             kafka: kafka(settings),
             groups_sweep_interval: Duration::from_millis(
                 settings.number(&table::KAFKA_OFFSETS_RETENTION_CHECK_INTERVAL_MS),
@@ -140,7 +149,7 @@ fn housekeeping(settings: &Settings) -> HousekeepingOptions {
 }
 
 /// The listeners are bound later, and handed over then.
-fn net(settings: &Settings) -> ServerOptions {
+fn net(settings: &Settings, choices: Choices) -> ServerOptions {
     let defaults = ServerOptions::default();
     ServerOptions {
         listeners: Vec::new(),
@@ -159,11 +168,7 @@ fn net(settings: &Settings) -> ServerOptions {
         connections_max: in_usize(settings.number(&table::NET_CONNECTIONS_MAX)),
         frame_size_max: in_usize(settings.number(&table::NET_FRAME_BYTES_MAX)),
         in_flight_bytes_max: settings.number(&table::NET_IN_FLIGHT_BYTES_MAX),
-        choices: doctor::choices(
-            // `auto` is no path.
-            settings.text(&table::TRANSFER_PATH).parse().ok(),
-            Path::new(settings.text(&table::DATA_DIR)),
-        ),
+        choices,
         ..defaults
     }
 }

@@ -3,17 +3,26 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use pagelog_os::probe::{FileSystem, Kernel};
-use pagelog_transfer::{Choices, Path as SendPath, measure};
+use pagelog_net::Chooser;
+use pagelog_os::probe::{FileSystem, Interface, Kernel};
+use pagelog_os::{Space, process};
+use pagelog_transfer::{Choices, measure, measure_quickly};
 
 use crate::exit::Failure;
 
 /// The file in the data directory that holds the choices.
 const FILE_NAME: &str = "transfer.choices";
+
+/// With less room in the file system nothing is measured: a file of 16 MiB is made for it.
+const ROOM_MIN: u64 = 1 << 30;
+
+/// The measuring thread's niceness: the most there is.
+const GIVING_WAY: i32 = 19;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -54,6 +63,14 @@ impl Doctor {
         };
         writeln!(out, "{}", Kernel::probe())?;
         writeln!(out, "{}", FileSystem::probe(directory).map_err(unusable)?)?;
+        match Interface::all() {
+            Ok(interfaces) => {
+                for interface in interfaces {
+                    writeln!(out, "{interface}")?;
+                }
+            }
+            Err(error) => writeln!(out, "interfaces             unknown: {error}")?,
+        }
         let duration = Duration::from_millis(self.time);
         let measurement = measure(directory, duration).map_err(unusable)?;
         writeln!(out, "\n{measurement}")?;
@@ -74,44 +91,87 @@ fn text_of(choices: &Choices) -> String {
     )
 }
 
-/// What sending is to choose by: the setting, else what was saved, else what is built in.
-pub(crate) fn choices(forced: Option<SendPath>, directory: &Path) -> Choices {
-    if let Some(path) = forced {
-        return Choices::only(path);
+/// What sending is to choose by: the setting, else what was saved, else what is built in. Whether a measurement may change it.
+pub(crate) fn choices(setting: &str, directory: &Path) -> (Choices, bool) {
+    if let Ok(path) = setting.parse() {
+        return (Choices::only(path), false);
     }
-    let path = directory.join(FILE_NAME);
-    let text = match fs::read_to_string(&path) {
+    match saved(&directory.join(FILE_NAME)) {
+        Some(choices) => (choices, false),
+        None => (Choices::default(), setting == "measured"),
+    }
+}
+
+fn saved(path: &Path) -> Option<Choices> {
+    let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Choices::default(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => {
             tracing::warn!("cannot read {}, going without: {error}", path.display());
-            return Choices::default();
+            return None;
         }
     };
-    text.parse().unwrap_or_else(|error| {
+    let parsed = text.parse().inspect_err(|error| {
         tracing::warn!(
             "{} is not used: {error}; `pagelog doctor --save` writes it anew",
             path.display()
         );
-        Choices::default()
-    })
+    });
+    parsed.ok()
+}
+
+/// Measures in a thread of its own, which gives way to all others, and has the server go by what was found. The end of the process
+/// does not wait for it.
+pub(crate) fn measure_meanwhile(directory: &Path, chooser: Chooser) {
+    let directory = directory.to_owned();
+    let thread = thread::Builder::new().name("measuring".to_owned());
+    let spawned = thread.spawn(move || {
+        if Space::of(&directory).is_ok_and(|space| space.available < ROOM_MIN) {
+            tracing::info!("no path is measured: the log is to have what room there is");
+            return;
+        }
+        // Refused, it takes its turn as all others.
+        let _ = process::give_way(GIVING_WAY);
+        match measure_quickly(&directory) {
+            Ok(measurement) => {
+                let choices = measurement.choices();
+                tracing::info!(
+                    "paths by length of run, alone and among many, as measured: {}",
+                    on_one_line(&choices)
+                );
+                chooser.choose(choices);
+            }
+            Err(error) => tracing::info!("no path is measured, going by what is built in: {error}"),
+        }
+    });
+    if let Err(error) = spawned {
+        tracing::warn!("no path is measured, since no thread can be had: {error}");
+    }
+}
+
+fn on_one_line(choices: &Choices) -> String {
+    choices.to_string().trim_end().replace('\n', ", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pagelog_transfer::Path as SendPath;
 
     #[test]
     fn the_setting_comes_before_the_file_and_the_file_before_what_is_built_in() {
         let directory = tempfile::tempdir().unwrap();
-        let of = |forced| choices(forced, directory.path());
-        assert_eq!(of(None), Choices::default());
+        let of = |setting| choices(setting, directory.path());
+        assert_eq!(of("auto"), (Choices::default(), false));
+        assert_eq!(of("measured"), (Choices::default(), true));
         let saved = Choices::measured([SendPath::Splice; 16], [SendPath::Reference; 16]);
         fs::write(directory.path().join(FILE_NAME), text_of(&saved)).unwrap();
-        assert_eq!(of(None), saved);
-        assert_eq!(of(Some(SendPath::Gather)), Choices::only(SendPath::Gather));
+        assert_eq!(of("auto"), (saved, false));
+        assert_eq!(of("measured"), (saved, false));
+        let forced = Choices::only(SendPath::Gather);
+        assert_eq!(of("mmap+writev"), (forced, false));
         fs::write(directory.path().join(FILE_NAME), "256 fast").unwrap();
-        assert_eq!(of(None), Choices::default());
+        assert_eq!(of("measured"), (Choices::default(), true));
     }
 
     #[test]
@@ -126,10 +186,12 @@ mod tests {
         doctor.run(&mut report).unwrap();
         let report = String::from_utf8(report).unwrap();
         assert!(
-            report.contains("mmap+writev") && report.contains("saved in"),
+            report.contains("mmap+writev")
+                && report.contains("saved in")
+                && report.contains("interface"),
             "{report}"
         );
-        let used = choices(None, directory.path());
+        let (used, _) = choices("auto", directory.path());
         assert_eq!(used.why(), pagelog_transfer::Why::Measured);
     }
 }

@@ -17,6 +17,7 @@ use pagelog_transfer::{Counters, Path};
 
 use crate::configuration::Configuration;
 use crate::data;
+use crate::doctor;
 use crate::exit::Failure;
 use crate::limits;
 use crate::listen::{Bound, Listen};
@@ -59,6 +60,9 @@ pub(crate) fn serve(
     let ready = ready_line(&listeners);
     let server = start(configuration.net, listeners, kafka, &log).context("cannot serve")?;
     announce(&ready);
+    if configuration.measures_paths {
+        doctor::measure_meanwhile(&configuration.data_directory, server.chooser());
+    }
     let event = waited.recv().context("nobody is left to say stop")?;
     stop(&event, server, housekeeping, flush, indexer, &log)
 }

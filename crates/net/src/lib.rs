@@ -100,4 +100,4 @@ mod workers;
 
 pub use counters::Counters;
 pub use fetchers::{ColdReads, Fetch};
-pub use server::{Accepted, Marks, Open, Server, ServerOptions, StartError};
+pub use server::{Accepted, Chooser, Marks, Open, Server, ServerOptions, StartError};

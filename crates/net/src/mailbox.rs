@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use pagelog_store::answer::{Answer, Mark, Notify, Position};
-use pagelog_transfer::SendError;
+use pagelog_transfer::{Choices, SendError};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io;
 
@@ -33,6 +33,8 @@ pub(crate) enum Message {
         outcome: Option<Result<(), SendError>>,
         by: By,
     },
+    /// Another table of paths.
+    Choose(Choices),
     /// No more frames: finish what is unanswered until `deadline`, then end.
     Stop { deadline: Instant },
 }

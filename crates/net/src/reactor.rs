@@ -176,6 +176,7 @@ impl Reactor {
                         self.schedule(key);
                     }
                 }
+                Message::Choose(choices) => self.local.paths.set_choices(choices),
                 Message::Stop { deadline } => self.stop(deadline),
             }
         }

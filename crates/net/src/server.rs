@@ -172,6 +172,25 @@ impl Shared {
     }
 }
 
+/// See [`Server::chooser`].
+#[derive(Clone)]
+pub struct Chooser(Arc<Shared>);
+
+impl Chooser {
+    /// Has all reactors go by `choices` from now on; one that has ended hears nothing of it.
+    pub fn choose(&self, choices: Choices) {
+        for mailbox in &self.0.mailboxes {
+            mailbox.post(Message::Choose(choices));
+        }
+    }
+}
+
+impl fmt::Debug for Chooser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Chooser")
+    }
+}
+
 impl Server {
     /// Starts the threads and begins to accept.
     ///
@@ -257,6 +276,11 @@ impl Server {
             sum += mailbox.tally.get();
         }
         sum
+    }
+
+    /// A way to change [`ServerOptions::choices`] while it serves, from any thread.
+    pub fn chooser(&self) -> Chooser {
+        Chooser(Arc::clone(&self.shared))
     }
 
     /// Stops accepting and reading, finishes what is unanswered, for `within` at most, and ends all threads.

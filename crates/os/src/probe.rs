@@ -14,12 +14,14 @@
 //! ```
 
 mod file_system;
+mod interface;
 mod kernel;
 
 use std::fmt;
 use std::io;
 
 pub use file_system::{FileSystem, Overwrite};
+pub use interface::Interface;
 pub use kernel::Kernel;
 
 /// Whether something works here.

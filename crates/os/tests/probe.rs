@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use pagelog_os::probe::{FileSystem, Kernel, Overwrite, Support};
+use pagelog_os::probe::{FileSystem, Interface, Kernel, Overwrite, Support};
 use pagelog_os::{DirectAccess, DirectError, DirectFile, page_size};
 
 #[test]
@@ -75,4 +75,24 @@ fn a_refusal_names_its_reason() {
     let text = Support::Refused(libc::ENOSYS).to_string();
     assert!(text.contains("not implemented"), "{text}");
     assert!(!Support::Unknown.works() && Support::Works.works());
+}
+
+#[test]
+fn every_interface_is_named_and_says_what_it_does() {
+    let interfaces = Interface::all().unwrap();
+    let mut names: Vec<&str> = interfaces.iter().map(|one| one.name.as_str()).collect();
+    for interface in &interfaces {
+        let shown = interface.to_string();
+        assert!(
+            shown.contains(&interface.name) && shown.contains("gather"),
+            "{shown}"
+        );
+    }
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    // The loop to this very machine takes pages as they lie, where it is there.
+    if let Some(own) = interfaces.iter().find(|one| one.name == "lo") {
+        assert!(own.gathers != Some(false), "{own}");
+    }
 }

@@ -75,7 +75,7 @@ pub use cold::{Cold, FETCH_SIZE_MAX};
 pub use cold_ring::ColdRing;
 pub use counters::{Counters, PathCount};
 pub use kind::Kind;
-pub use measure::{Measurement, measure};
+pub use measure::{Measurement, measure, measure_quickly};
 pub use path::{Path, UnknownPath};
 pub use paths::{Paths, SEND_FILE_SIZE_MIN};
 pub use region::Region;

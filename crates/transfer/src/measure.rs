@@ -4,7 +4,7 @@
 //! machine; a card that takes pages by itself makes the paths without copies cheaper than they look here.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use pagelog_os::{MappedFile, file};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::net::{RecvFlags, recv};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -27,9 +28,6 @@ use crate::sender::{Progress, Sender};
 
 /// The sample file: more than a processor's second-level cache holds.
 const SAMPLE_SIZE: u64 = 16 << 20;
-
-/// Every other class is measured, and stands for the next one.
-const STEP: usize = 2;
 
 /// Runs in an answer of many, each behind a header.
 const RUNS: u64 = 16;
@@ -52,10 +50,27 @@ const MEASURED: [Path; 8] = [
     Path::UringRead,
 ];
 
+/// Those of [`measure_quickly`]: the paths whose work is all done within the calls of the thread that sends.
+const MEASURED_QUICKLY: [Path; 4] = [Path::Reference, Path::Gather, Path::SendFile, Path::Splice];
+
+/// How thoroughly is measured.
+struct Plan {
+    /// Each so many-th class is measured, and stands for those up to the next one.
+    step: usize,
+    paths: &'static [Path],
+    /// How long each path is tried at each point, each time; one answer at least.
+    slice: Duration,
+    /// Answers of many runs are no longer than that, as far as two runs allow.
+    answer_size_max: u64,
+    /// Whose processor time counts.
+    clock: ClockId,
+}
+
 /// What was measured.
 #[derive(Debug, Clone)]
 pub struct Measurement {
     points: Vec<Point>,
+    step: usize,
 }
 
 /// One length of run, alone or among many.
@@ -63,7 +78,7 @@ pub struct Measurement {
 struct Point {
     size: u64,
     many: bool,
-    /// Processor time of all threads, receiver included, in nanoseconds per KiB; `None` where the path was refused.
+    /// Processor time in nanoseconds per KiB; `None` where the path was refused, or not tried.
     costs: [Option<f64>; MEASURED.len()],
 }
 
@@ -73,6 +88,42 @@ struct Point {
 ///
 /// When no file can be made in `directory`, or no socket.
 pub fn measure(directory: &FilePath, duration: Duration) -> io::Result<Measurement> {
+    const STEP: usize = 2;
+    let points = CLASS_COUNT.div_ceil(STEP) * 2;
+    let visits = points as u32 * MEASURED.len() as u32 * ROUNDS;
+    carry_out(
+        directory,
+        &Plan {
+            step: STEP,
+            paths: &MEASURED,
+            slice: duration / visits,
+            answer_size_max: u64::MAX,
+            // Of all threads, receiver included: some of these paths have the kernel's threads work for them.
+            clock: ClockId::ProcessCPUTime,
+        },
+    )
+}
+
+/// Measures the plain paths at every fourth class, in some tenths of a second, whatever else this process does meanwhile: only
+/// the time of the sending thread counts. To begin with, before [`measure`] was asked for.
+///
+/// # Errors
+///
+/// As [`measure`].
+pub fn measure_quickly(directory: &FilePath) -> io::Result<Measurement> {
+    carry_out(
+        directory,
+        &Plan {
+            step: 4,
+            paths: &MEASURED_QUICKLY,
+            slice: Duration::from_micros(800),
+            answer_size_max: 1 << 20,
+            clock: ClockId::ThreadCPUTime,
+        },
+    )
+}
+
+fn carry_out(directory: &FilePath, plan: &Plan) -> io::Result<Measurement> {
     let sample = sample(directory)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let socket = TcpStream::connect(listener.local_addr()?)?;
@@ -81,21 +132,24 @@ pub fn measure(directory: &FilePath, duration: Duration) -> io::Result<Measureme
     socket.set_nodelay(true)?;
     thread::scope(|scope| {
         let reader = scope.spawn(move || drop_all(&peer));
-        let points = measure_points(&sample, &socket, duration);
+        let points = measure_points(&sample, &socket, plan);
         drop(socket);
         reader
             .join()
             .map_err(|_| io::Error::other("the receiver panicked"))??;
-        Ok(Measurement { points: points? })
+        Ok(Measurement {
+            points: points?,
+            step: plan.step,
+        })
     })
 }
 
 fn measure_points(
     sample: &Arc<MappedFile>,
     socket: &TcpStream,
-    duration: Duration,
+    plan: &Plan,
 ) -> io::Result<Vec<Point>> {
-    let places = (0..CLASS_COUNT).step_by(STEP);
+    let places = (0..CLASS_COUNT).step_by(plan.step);
     let mut points: Vec<Point> = places
         .flat_map(|class| {
             [false, true].map(|many| Point {
@@ -105,12 +159,11 @@ fn measure_points(
             })
         })
         .collect();
-    let visits = points.len() as u32 * MEASURED.len() as u32 * ROUNDS;
-    let slice = duration / visits;
     for _ in 0..ROUNDS {
         for point in &mut points {
-            for (path, cost) in MEASURED.into_iter().zip(&mut point.costs) {
-                let found = visit(sample, socket, (point.size, point.many), path, slice)?;
+            let paths = MEASURED.into_iter().zip(&mut point.costs);
+            for (path, cost) in paths.filter(|(path, _)| plan.paths.contains(path)) {
+                let found = visit(sample, socket, (point.size, point.many), path, plan)?;
                 *cost = match (*cost, found) {
                     (Some(before), Some(now)) => Some(before.min(now)),
                     (before, now) => before.or(now),
@@ -121,28 +174,33 @@ fn measure_points(
     Ok(points)
 }
 
-/// Sends answers by one path for `slice`, one at least. What it cost; `None` if other paths had to take over.
+/// Sends answers by one path for a slice, one at least. What it cost; `None` if other paths had to take over.
 fn visit(
     sample: &Arc<MappedFile>,
     socket: &TcpStream,
     (size, many): (u64, bool),
     path: Path,
-    slice: Duration,
+    plan: &Plan,
 ) -> io::Result<Option<f64>> {
+    let runs = if many {
+        (plan.answer_size_max / size).clamp(2, RUNS)
+    } else {
+        1
+    };
     let mut paths = Paths::only(path);
     let mut sender = Sender::default();
-    let (begin, used) = (Instant::now(), processor_time());
+    let (begin, used) = (Instant::now(), processor_time(plan.clock));
     let mut payload = 0;
     for answer in 0.. {
-        let rope = answer_of(sample, size, if many { RUNS } else { 1 }, answer);
+        let rope = answer_of(sample, size, runs, answer);
         payload += rope.len() - rope.owned_size();
         sender.push(rope);
         send_all(&mut sender, socket, &mut paths)?;
-        if begin.elapsed() >= slice {
+        if begin.elapsed() >= plan.slice {
             break;
         }
     }
-    let cost = processor_time().saturating_sub(used).as_nanos() as f64;
+    let cost = processor_time(plan.clock).saturating_sub(used).as_nanos() as f64;
     let by_path = paths.counters()[path].bytes;
     Ok((by_path >= payload / 2).then(|| cost / (payload as f64 / 1024.0)))
 }
@@ -173,12 +231,25 @@ fn answer_of(sample: &Arc<MappedFile>, size: u64, runs: u64, answer: u64) -> Rop
     rope
 }
 
-fn sample(directory: &FilePath) -> io::Result<Arc<MappedFile>> {
+/// A file that nobody else sees; where the file system has none without a name, its name is removed at once.
+fn nameless(directory: &FilePath) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    if let Ok(file) = rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
+        return Ok(file.into());
+    }
     let path = directory.join(format!(".pagelog-measure-{}", std::process::id()));
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    let sample = options.open(&path)?;
+    let file = options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
     fs::remove_file(&path)?;
+    Ok(file)
+}
+
+fn sample(directory: &FilePath) -> io::Result<Arc<MappedFile>> {
+    let sample = nameless(directory)?;
     let bytes = vec![7; 1 << 20];
     let mut at = 0;
     while at < SAMPLE_SIZE {
@@ -199,8 +270,8 @@ fn drop_all(socket: &TcpStream) -> io::Result<()> {
     }
 }
 
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+fn processor_time(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32)
 }
 
@@ -209,7 +280,7 @@ impl Measurement {
     pub fn choices(&self) -> Choices {
         let of = |many| {
             std::array::from_fn(|class| {
-                let size = size_of(class / STEP * STEP);
+                let size = size_of(class / self.step * self.step);
                 let point = self
                     .points
                     .iter()
@@ -303,6 +374,28 @@ mod tests {
             (path, &reason[..]),
             (Path::UringSplice, "30 % cheaper than sendfile")
         );
+    }
+
+    #[test]
+    fn a_quick_measurement_gives_a_whole_table_of_plain_paths() {
+        let directory = tempfile::tempdir().unwrap();
+        let measurement = measure_quickly(directory.path()).unwrap();
+        let choices = measurement.choices();
+        assert_eq!(choices.to_string().parse(), Ok(choices));
+        for class in 0..CLASS_COUNT {
+            for many in [false, true] {
+                let path = choices.of(size_of(class), many);
+                assert!(MEASURED_QUICKLY.contains(&path), "{path}");
+            }
+        }
+        let measured = |path| {
+            measurement
+                .points
+                .iter()
+                .all(|point| point.cost(path).is_some())
+        };
+        assert!(MEASURED_QUICKLY.into_iter().all(measured));
+        assert!(!measured(Path::UringRead));
     }
 
     #[test]

@@ -96,6 +96,11 @@ impl Paths {
         self
     }
 
+    /// Goes by another table from now on; what is refused stays so.
+    pub fn set_choices(&mut self, choices: Choices) {
+        self.choices = choices;
+    }
+
     /// What has been sent so far.
     pub fn counters(&self) -> Counters {
         self.counters

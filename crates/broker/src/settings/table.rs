@@ -93,8 +93,8 @@ settings! {
         "Threads that read from the disk what is to be sent and is not in memory, so that no thread that serves sockets waits for it.";
     NET_COLD_READS = "net.cold.reads", Kind::Choice(&["let-go", "keep", "wait"]), "let-go",
         "What becomes of pages that had to be read from the disk: `let-go` drops them after they were sent, so that who reads far back pushes nobody's pages out; `keep` leaves them; `wait` has the thread that serves the socket read them.";
-    TRANSFER_PATH = "transfer.path", Kind::Choice(&["auto", "read+write", "mmap+writev", "sendfile", "splice", "zerocopy", "uring-splice", "uring-zerocopy", "uring-read", "direct"]), "auto",
-        "How records go from the page cache to a socket: `auto` chooses by the length of a run, by what `pagelog doctor --save` has measured if it has; the others force one path (docs/transfer.md); where the kernel refuses it, the next one takes over.";
+    TRANSFER_PATH = "transfer.path", Kind::Choice(&["auto", "measured", "read+write", "mmap+writev", "sendfile", "splice", "zerocopy", "uring-splice", "uring-zerocopy", "uring-read", "direct"]), "auto",
+        "How records go from the page cache to a socket: `auto` chooses by the length of a run, by what `pagelog doctor --save` has measured if it has; `measured` as well, and without that measures shortly after each start; the others force one path (docs/transfer.md); where the kernel refuses it, the next one takes over.";
     NET_CONNECTIONS_MAX = "net.connections.max", Kind::Count { least: 1, most: 1_000_000 }, "16384",
         "Connections at a time; one more is closed at once.";
     NET_IDLE_TIMEOUT_MS = "net.idle.timeout.ms", Kind::Milliseconds { least: 100, most: 30 * DAY_MS }, "600000",

@@ -9,3 +9,4 @@ mod retaining;
 mod serving;
 mod stopping;
 mod talking;
+mod without_io_uring;
