@@ -66,10 +66,11 @@ impl Log {
     ///
     /// [`AppendError::Busy`] when there is no room yet, [`AppendError::NoSpace`] when the disk is full, and when the log is closed or has failed.
     pub fn append(&self, stream: &Stream, new: &NewEntry<'_>) -> Result<Appended, AppendError> {
-        let payload_size = self.checked_size(new)?;
+        let payload_size = self.checked_size(new.head.len(), new.body.len())?;
         let (number, reserved, base_offset) = {
             let mut tail = self.tail();
-            let (number, reserved) = self.reserve(&mut tail, entry_size(payload_size))?;
+            let (number, reserved) = self.reserve_place(&mut tail, entry_size(payload_size))?;
+            tail.landings.copied_bytes += u64::from(payload_size);
             let item = Item {
                 base_offset: 0,
                 position: reserved.position,
@@ -144,7 +145,7 @@ impl Log {
         }
         let (number, reserved, header) = {
             let mut tail = self.tail();
-            let (number, reserved) = self.reserve(&mut tail, original.entry_size())?;
+            let (number, reserved) = self.reserve_place(&mut tail, original.entry_size())?;
             let place = self.blank(reserved.position);
             let header = Header {
                 moved: true,
@@ -253,7 +254,7 @@ impl Log {
         moved: bool,
     ) -> Result<Appended, AppendError> {
         let payload_size = payload.len() as u32;
-        let (number, reserved) = self.reserve(&mut self.tail(), entry_size(payload_size))?;
+        let (number, reserved) = self.reserve_place(&mut self.tail(), entry_size(payload_size))?;
         let filling = Filling {
             log: self,
             number,
@@ -273,14 +274,14 @@ impl Log {
         })
     }
 
-    fn checked_size(&self, new: &NewEntry<'_>) -> Result<u32, AppendError> {
+    /// The size of a payload of so many bytes, if the log takes it.
+    pub(crate) fn checked_size(&self, head: usize, body: usize) -> Result<u32, AppendError> {
         assert!(
-            new.head.len() <= HEAD_SIZE_MAX,
-            "the head of a payload has at most {HEAD_SIZE_MAX} bytes, not {}",
-            new.head.len()
+            head <= HEAD_SIZE_MAX,
+            "the head of a payload has at most {HEAD_SIZE_MAX} bytes, not {head}"
         );
         let max = self.options().payload_size_max;
-        let size = new.head.len() as u64 + new.body.len() as u64;
+        let size = head as u64 + body as u64;
         match u32::try_from(size) {
             Ok(size) if size <= max => Ok(size),
             _ => Err(AppendError::TooLarge { size, max }),
@@ -288,7 +289,7 @@ impl Log {
     }
 
     /// A header of this opening with nothing in it yet.
-    fn blank(&self, position: u64) -> Header {
+    pub(crate) fn blank(&self, position: u64) -> Header {
         Header {
             kind: Kind::Control,
             moved: false,
@@ -305,7 +306,12 @@ impl Log {
         }
     }
 
-    fn reserve(&self, tail: &mut Tail, size: u64) -> Result<(u64, Reserved), AppendError> {
+    /// Gives an entry of `size` bytes its place, in the next segment if it does not fit into this one.
+    pub(crate) fn reserve_place(
+        &self,
+        tail: &mut Tail,
+        size: u64,
+    ) -> Result<(u64, Reserved), AppendError> {
         if let Some(failure) = self.failure() {
             return Err(AppendError::Failed(failure));
         }
@@ -455,6 +461,12 @@ impl Log {
         })
     }
 
+    /// The place with this number is filled: it counts once all before it are.
+    pub(crate) fn finish_place(&self, number: u64) {
+        self.finish_locked(&mut self.tail(), number);
+        self.ring_for_appended();
+    }
+
     fn finish_locked(&self, tail: &mut Tail, number: u64) {
         if let Some(appended) = tail.finish(number) {
             self.publish_appended(appended);
@@ -476,8 +488,7 @@ struct Filling<'a> {
 
 impl Filling<'_> {
     fn finish(&self) {
-        self.log.finish_locked(&mut self.log.tail(), self.number);
-        self.log.ring_for_appended();
+        self.log.finish_place(self.number);
     }
 }
 

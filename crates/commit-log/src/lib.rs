@@ -45,6 +45,7 @@ mod follow;
 mod front;
 mod index;
 mod indexing;
+mod landing;
 mod log;
 mod meta;
 mod open;
@@ -72,10 +73,12 @@ pub use error::{AppendError, Busy, LogFailure, OpenError};
 pub use follow::Follower;
 pub use front::{Carry, CarryError, Counting, RemoveFrontError};
 pub use index::{IndexError, IndexReader, IndexWork, SealError};
+pub use landing::{Body, Landing, LandingSize, Landings};
 pub use log::Log;
 pub use meta::MetaError;
 pub use open::Opened;
 pub use options::{LogOptions, OptionsError, Route, Warm};
+pub use pagelog_os::receive::Incoming;
 pub use pagelog_record::{
     Epoch, Field, HEADER_SIZE, Header, Kind, Offset, Producer, StreamId, fields,
 };

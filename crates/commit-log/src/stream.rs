@@ -148,6 +148,15 @@ impl Stream {
         Offset(base_offset)
     }
 
+    /// Whether every entry that was appended to it lies below `position`.
+    pub(crate) fn ends_before(&self, position: u64) -> bool {
+        let state = self.state();
+        state
+            .native
+            .last()
+            .is_none_or(|last| last.position < position)
+    }
+
     /// A copy of an entry lies at `item.position`.
     pub(crate) fn take_moved(&self, item: Item) {
         self.state().put_aside(item);

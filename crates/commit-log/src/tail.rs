@@ -11,6 +11,7 @@ use std::sync::Arc;
 use pagelog_record::entry_size;
 use pagelog_segment::{Position, Segment};
 
+use crate::landing::Landings;
 use crate::options::SEGMENT_HEAD_SIZE;
 use crate::ring::{Cursor, Place};
 
@@ -24,6 +25,7 @@ pub(crate) struct Tail {
     pub(crate) ring: Option<Cursor>,
     /// No entry is taken any more.
     pub(crate) closed: bool,
+    pub(crate) landings: Landings,
     pending: VecDeque<Reserved>,
     /// The number of the first pending place.
     first: u64,
@@ -51,6 +53,7 @@ impl Tail {
             position: position.0,
             ring,
             closed: false,
+            landings: Landings::default(),
             pending: VecDeque::new(),
             first: 0,
             ready: 0,

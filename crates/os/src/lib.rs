@@ -48,6 +48,7 @@ mod mapping;
 mod pipe;
 pub mod probe;
 pub mod process;
+pub mod receive;
 mod residency;
 pub mod send;
 mod space;

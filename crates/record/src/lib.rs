@@ -30,9 +30,11 @@
 mod fields;
 mod header;
 mod seed;
+mod sum;
 mod vocabulary;
 
 pub use fields::{Field, fields};
 pub use header::{ALIGNMENT, HEADER_SIZE, Header, HeaderError, Kind, MAGIC, entry_size};
 pub use seed::{Checksum, ChecksumError, EntryError, SECRET_SIZE, Seed};
+pub use sum::Sum;
 pub use vocabulary::{Epoch, Offset, Producer, StreamId};

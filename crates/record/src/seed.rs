@@ -1,6 +1,7 @@
 //! The checksum of entries, which only this log can make: it begins with the log's secret.
 
 use crate::header::{CHECKSUM_AT, HEADER_SIZE, Header, HeaderError, field};
+use crate::sum::Sum;
 
 /// The size of a log's secret, in bytes.
 pub const SECRET_SIZE: usize = 16;
@@ -62,6 +63,15 @@ impl Seed {
         for part in payload {
             value = crc32c::crc32c_append(value, part);
         }
+        bytes[CHECKSUM_AT..CHECKSUM_AT + 4].copy_from_slice(&value.to_le_bytes());
+        bytes
+    }
+
+    /// As [`Seed::seal`], for a payload of which only the first bytes are at hand, and of the others their sum.
+    pub fn seal_summed(&self, header: &Header, first: &[u8], rest: &Sum) -> [u8; HEADER_SIZE] {
+        let mut bytes = header.encode();
+        let before = crc32c::crc32c_append(self.over_header(&bytes), first);
+        let value = rest.behind_value(before);
         bytes[CHECKSUM_AT..CHECKSUM_AT + 4].copy_from_slice(&value.to_le_bytes());
         bytes
     }

@@ -22,6 +22,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod arriving;
 mod counting;
 mod disk;
 mod faults;
@@ -31,6 +32,7 @@ mod memory;
 mod names;
 mod random;
 
+pub use arriving::Arriving;
 pub use counting::{Counting, Counts};
 pub use disk::{PAGE_SIZE, SECTOR_SIZE};
 pub use faults::{Fault, Operation};

@@ -9,6 +9,7 @@ mod failures;
 mod fixture;
 mod front;
 mod index;
+mod landing;
 mod model;
 mod recycled;
 mod replaying;

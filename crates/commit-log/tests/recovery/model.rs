@@ -5,10 +5,11 @@ use pagelog_commit_log::{
     StreamId,
 };
 use pagelog_segment::Storage;
-use pagelog_testing::MemoryStorage;
+use pagelog_testing::{Image, MemoryStorage};
 use proptest::prelude::*;
 
 use crate::fixture::{Fixture, Found, ROUTES, payload, retry, spoil};
+use crate::landing::{self, Course};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -17,6 +18,12 @@ enum Step {
         number: usize,
         count: u32,
         time_ms: i64,
+    },
+    /// Lands an entry, while others are appended to another stream.
+    Land {
+        stream: u32,
+        number: usize,
+        course: Course,
     },
     Write,
     Sync,
@@ -54,6 +61,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (stream.clone(), any::<u8>(), 1..5_u32, 0..50_i64).prop_map(|(stream, number, count, time_ms)| {
             Step::Append { stream, number: usize::from(number), count, time_ms }
+        }),
+        2 => (stream.clone(), any::<u8>(), landing::any_course()).prop_map(|(stream, number, course)| {
+            Step::Land { stream, number: usize::from(number), course }
         }),
         3 => Just(Step::Write),
         3 => Just(Step::Sync),
@@ -117,6 +127,11 @@ impl Machine {
                 count,
                 time_ms,
             } => self.append(stream, number, count, time_ms),
+            Step::Land {
+                stream,
+                number,
+                course,
+            } => self.land(stream, number, course),
             Step::Write => drop(self.fixture().sync.write().unwrap()),
             Step::Sync => self.fixture().flush(),
             Step::Index => self.index(),
@@ -188,6 +203,47 @@ impl Machine {
             Err(CheckpointWriteError::NotDurable { .. }) => assert!(needs > durable),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// An image of the midst of it holds what had been acknowledged, and no part of the landing.
+    fn land(&mut self, stream: u32, number: usize, course: Course) {
+        let mut images: Vec<(Image, u64, u64)> = Vec::new();
+        let storage = self.storage.clone();
+        let payload = payload(number);
+        let log = self.fixture().log.clone();
+        let landed = landing::land(self.fixture(), stream, &payload, course, &mut || {
+            let (written, durable) = (log.written().get().0, log.durable().get().0);
+            images = vec![(storage.freeze(), written, durable)];
+        });
+        self.learn(landed.behind);
+        if let Some(landed) = landed.landed {
+            self.learn(Some(landed));
+        }
+        self.model.sort_by_key(|known| known.found.end);
+        for (image, written, durable) in images {
+            let below = |mark: u64| {
+                let before = |known: &&Known| known.found.end <= mark;
+                let found = self.model.iter().filter(before);
+                found.map(|known| known.found.clone()).collect::<Vec<_>>()
+            };
+            if number.is_multiple_of(2) {
+                let died = Fixture::new(&image.process_death(), self.route);
+                assert_eq!(died.entries(), below(written));
+            } else {
+                let cut = Fixture::new(&image.power_cut(durable), self.route);
+                let found = cut.entries();
+                assert!(found.len() >= below(durable).len());
+                assert_eq!(found, below(written)[..found.len()]);
+            }
+        }
+    }
+
+    fn learn(&mut self, found: Option<Found>) {
+        self.model.extend(found.map(|found| Known {
+            found,
+            count: 1,
+            time_ms: 0,
+        }));
     }
 
     fn visible(&self, stream: u32, until: Position) -> impl Iterator<Item = &Known> {

@@ -1,11 +1,13 @@
 //! Appenders: several threads, several streams, payloads of all sizes, some waiting for the disk and some not.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pagelog_commit_log::{AppendError, Log, NewEntry, Producer, StreamId, WaitOutcome};
+use pagelog_commit_log::{
+    AppendError, Appended, LandingSize, Log, NewEntry, Producer, Stream, StreamId, WaitOutcome,
+};
 use pagelog_flush::Policy;
-use pagelog_testing::Random;
+use pagelog_testing::{Arriving, Random};
 
 use crate::journal::{Record, STREAMS};
 use crate::setup::PAYLOAD_SIZE_MAX;
@@ -24,10 +26,13 @@ pub(crate) fn append_while(
     threads: u64,
     more: &(dyn Fn() -> bool + Sync),
 ) -> Vec<Record> {
+    // A landing keeps others away from its stream.
+    let streams: Vec<_> = (0..STREAMS).map(|_| Mutex::new(())).collect();
+    let streams = &streams;
     std::thread::scope(|scope| {
         let spawn = |thread: u64| {
             let random = Random::new(seed ^ (thread + 1) << 32);
-            scope.spawn(move || appender(log, policy, random, more))
+            scope.spawn(move || appender(log, streams, policy, random, more))
         };
         let running: Vec<_> = (0..threads).map(spawn).collect();
         running
@@ -39,13 +44,14 @@ pub(crate) fn append_while(
 
 fn appender(
     log: &Log,
+    streams: &[Mutex<()>],
     policy: Policy,
     mut random: Random,
     more: &(dyn Fn() -> bool + Sync),
 ) -> Vec<Record> {
     let mut records = Vec::new();
     while more() && records.len() < ENTRIES_MAX {
-        records.push(append(log, &mut random));
+        records.push(append(log, streams, &mut random));
         let last = &records[records.len() - 1];
         match random.below(4) {
             0 if policy == Policy::Sync => {
@@ -62,8 +68,9 @@ fn appender(
 }
 
 /// Appends one entry, however long there is no room.
-fn append(log: &Log, random: &mut Random) -> Record {
-    let stream = log.stream(StreamId(1 + random.below(STREAMS as usize) as u32));
+fn append(log: &Log, streams: &[Mutex<()>], random: &mut Random) -> Record {
+    let number = random.below(STREAMS as usize);
+    let stream = log.stream(StreamId(1 + number as u32));
     let count = 1 + random.below(4) as u32;
     let payload = payload(random);
     let (head, body) = payload.split_at(payload.len().min(16));
@@ -76,8 +83,16 @@ fn append(log: &Log, random: &mut Random) -> Record {
         body,
         patch: |_, _| {},
     };
+    let lands = random.below(3);
     loop {
-        match log.append(&stream, &new) {
+        let appended = {
+            let _alone = streams[number].lock().expect("nobody panics");
+            match lands {
+                0 => land(log, &stream, &new, random),
+                _ => log.append(&stream, &new),
+            }
+        };
+        match appended {
             Ok(appended) => {
                 return Record {
                     end: appended.end,
@@ -91,6 +106,35 @@ fn append(log: &Log, random: &mut Random) -> Record {
             Err(error) => panic!("append: {error}"),
         }
     }
+}
+
+/// As an append, but received into its place; now and then a first attempt falls short and becomes a filler.
+fn land(
+    log: &Log,
+    stream: &Stream,
+    new: &NewEntry<'_>,
+    random: &mut Random,
+) -> Result<Appended, AppendError> {
+    let size = LandingSize {
+        head: new.head.len(),
+        body: new.body.len(),
+    };
+    let at_once = 1 + random.below(PAYLOAD_SIZE_MAX as usize);
+    if random.one_in(3) && size.body > 0 {
+        let mut landing = log.reserve(stream, size)?;
+        let mut short = Arriving::new(&new.body[1..], at_once);
+        let received = landing.receive(&mut short, &mut []);
+        received.expect("the memory is there");
+        assert!(!landing.is_whole());
+    }
+    let mut landing = log.reserve(stream, size)?;
+    let mut arriving = Arriving::new(new.body, at_once);
+    let received = landing.receive(&mut arriving, &mut []);
+    received.expect("the memory is there");
+    if random.one_in(2) {
+        std::thread::yield_now();
+    }
+    landing.commit(&NewEntry { body: &[], ..*new })
 }
 
 /// Mostly small, some empty, some as large as they may be.
