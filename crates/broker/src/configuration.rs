@@ -9,7 +9,7 @@ use std::time::Duration;
 use pagelog_commit_log::{LogOptions, Route, Warm};
 use pagelog_flush::{Interval, Policy};
 use pagelog_kafka::{GroupOptions, KafkaOptions, NODE_ID, configs};
-use pagelog_net::{ColdReads, ServerOptions};
+use pagelog_net::{ColdReads, Landings, ServerOptions};
 use pagelog_os::Space;
 use pagelog_store::answer::Mark;
 use pagelog_store::{
@@ -169,6 +169,11 @@ fn net(settings: &Settings, choices: Choices) -> ServerOptions {
         frame_size_max: in_usize(settings.number(&table::NET_FRAME_BYTES_MAX)),
         in_flight_bytes_max: settings.number(&table::NET_IN_FLIGHT_BYTES_MAX),
         choices,
+        landings: match settings.text(&table::TRANSFER_LANDING) {
+            "always" => Landings::ALWAYS,
+            "never" => Landings::Never,
+            _ => Landings::default(),
+        },
         ..defaults
     }
 }

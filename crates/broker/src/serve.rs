@@ -10,7 +10,7 @@ use anyhow::Context;
 use pagelog_commit_log::{Log, Position, Subscription};
 use pagelog_flush::Flush;
 use pagelog_kafka::{Advertised, Kafka};
-use pagelog_net::{Accepted, Marks, Open, Server, ServerOptions};
+use pagelog_net::{Accepted, Counters as ServerCounters, Marks, Open, Server, ServerOptions};
 use pagelog_store::answer::Handler;
 use pagelog_store::{Housekeeping, Indexer, Store};
 use pagelog_transfer::{Counters, Path};
@@ -170,6 +170,19 @@ fn describe_transfer(counters: &Counters) {
     }
 }
 
+/// What came which way.
+fn describe_receiving(counters: &ServerCounters, log: &Log) {
+    let landings = log.landings();
+    tracing::info!(
+        landed = landings.landed,
+        landed_bytes = landings.landed_bytes,
+        given_up = landings.given_up,
+        copied_bytes = landings.copied_bytes,
+        carried_bytes = counters.carried_bytes,
+        "received"
+    );
+}
+
 /// Stops from the top down: sockets, then the log.
 fn stop(
     event: &Event,
@@ -189,7 +202,9 @@ fn stop(
             );
         }
     }
-    describe_transfer(&server.counters().transfer);
+    let counters = server.counters();
+    describe_transfer(&counters.transfer);
+    describe_receiving(&counters, log);
     server.stop(DRAIN);
     housekeeping.stop();
     let report = flush.stop().map_err(|failure| data::failed(&failure))?;

@@ -140,28 +140,24 @@ impl<'a> Landing<'a> {
 
     /// Receives the rest of the body and what lies behind it, as far as it is there. How many bytes there were behind it.
     ///
-    /// # Errors
-    ///
-    /// Whatever receiving gives, but `WouldBlock`, which is no error here.
-    pub fn receive(&mut self, incoming: &mut dyn Incoming, behind: &mut [u8]) -> io::Result<usize> {
+    /// An error ends it, as does an end; whoever goes on receiving meets it again.
+    pub fn receive(&mut self, incoming: &mut dyn Incoming, behind: &mut [u8]) -> usize {
         let mut beyond = 0;
         while !self.is_whole() || beyond < behind.len() {
-            let (memory, at) = self.memory()?;
-            let body = at + HEADER_SIZE + self.size.head;
-            let range = body + self.filled..body + self.size.body;
-            let room = range.len();
-            let count = match incoming.receive_into(memory, range, &mut behind[beyond..]) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+            let room = self.size.body - self.filled;
+            let received = self.memory().and_then(|(memory, at)| {
+                let from = at + HEADER_SIZE + self.size.head + self.filled;
+                incoming.receive_into(memory, from..from + room, &mut behind[beyond..])
+            });
+            let Ok(count @ 1..) = received else {
+                break;
             };
             let landed = count.min(room);
             self.filled += landed;
             self.received += landed;
             beyond = (beyond + count - landed).min(behind.len());
         }
-        Ok(beyond)
+        beyond
     }
 
     /// Whether all of the body is there.
@@ -248,13 +244,18 @@ impl<'a> Landing<'a> {
     ///
     /// # Errors
     ///
-    /// [`MemoryFault`], as an I/O error: it is lost.
-    pub fn take_back(self) -> io::Result<Vec<u8>> {
+    /// [`AppendError::Failed`]: the memory is gone, and with it the log.
+    pub fn take_back(mut self) -> Result<Vec<u8>, AppendError> {
         let mut bytes = vec![0; self.received];
-        let (memory, at) = self.memory()?;
-        let from = at + HEADER_SIZE + self.size.head + self.filled - self.received;
-        memory.copy_out(from, &mut bytes)?;
-        Ok(bytes)
+        let early = self.filled - self.received;
+        let copied = self.memory().and_then(|(memory, at)| {
+            let from = at + HEADER_SIZE + self.size.head + early;
+            Ok(memory.copy_out(from, &mut bytes)?)
+        });
+        match copied {
+            Ok(()) => Ok(bytes),
+            Err(error) => Err(AppendError::Failed(self.fail(&error))),
+        }
     }
 
     fn payload_size(&self) -> u32 {

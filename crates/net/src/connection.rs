@@ -6,7 +6,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pagelog_store::answer::{Answer, Context, Handler, Work};
+use pagelog_os::receive;
+use pagelog_store::answer::{Answer, Context, Handler, Landed, Work};
 use pagelog_transfer::{Cold, Progress, Rope, SendError, Sender};
 use rustix::io::{self, Errno};
 use rustix::net::{RecvFlags, recv, sockopt};
@@ -17,6 +18,7 @@ use crate::ending::Ending;
 use crate::fetchers::{self, Behind, ColdReads};
 use crate::frame::{self, Front, PREFIX_SIZE};
 use crate::inbox::{Inbox, Received};
+use crate::landing::{Arrival, Landing, Landings, Next};
 use crate::local::Local;
 use crate::poller::Readiness;
 use crate::server::{Accepted, Permit};
@@ -43,6 +45,7 @@ pub(crate) struct Connection {
     accepted: Accepted,
     permit: Arc<Permit>,
     inbox: Inbox,
+    landing: Landing,
     answers: Answers,
     sender: Sender,
     /// What it is to send is being fetched.
@@ -73,6 +76,14 @@ pub(crate) struct Connection {
     work_size: u64,
 }
 
+/// What became of an attempt to land a frame.
+enum Step {
+    /// It is taken, or waits.
+    Done,
+    /// It is to be received as any other.
+    Gather,
+}
+
 /// How a turn ended.
 pub(crate) enum Turn {
     /// Until something happens.
@@ -89,6 +100,7 @@ impl Connection {
         first_sequence: u32,
         (socket, accepted, permit): (TcpStream, Accepted, Arc<Permit>),
         handler: Box<dyn Handler>,
+        landings: Landings,
         now: Instant,
     ) -> Connection {
         Connection {
@@ -98,6 +110,7 @@ impl Connection {
             accepted,
             permit,
             inbox: Inbox::default(),
+            landing: Landing::new(landings),
             answers: Answers::new(first_sequence),
             sender: Sender::default(),
             fetching: false,
@@ -156,6 +169,7 @@ impl Connection {
     pub(crate) fn end(&mut self, ending: Ending) {
         self.ending.get_or_insert(ending);
         self.inbox = Inbox::default();
+        self.landing.next_frame(&self.socket);
     }
 
     /// Handles, receives and sends what is possible, within bounds.
@@ -165,6 +179,7 @@ impl Connection {
             local.end_privilege(self.key);
         }
         let held = self.inbox.held()
+            + self.landing.awaited()
             + self.work_size
             + self.answers.owned_size()
             + self.sender.owned_size();
@@ -233,29 +248,138 @@ impl Connection {
             return Ok(());
         }
         let received = match frame::front(self.inbox.unhandled(), frame_size_max) {
+            Ok(Front::Part(Some(size))) if self.landing.is_long(size) => {
+                if let Step::Done = self.land(size, local, now) {
+                    return Ok(());
+                }
+                self.receive_long(size, local, now)
+            }
             Ok(Front::Part(Some(size))) if !self.inbox.is_small() => {
-                let received = self.inbox.receive(&self.socket, size);
-                self.handle_inbox(local, now);
-                received
+                self.receive_long(size, local, now)
             }
             _ => self.receive_to_scratch(local, now),
         };
         self.received(received, local, now)
     }
 
+    /// Receives more of a frame of `size` bytes, prefix included, into memory of its own.
+    fn receive_long(
+        &mut self,
+        size: usize,
+        local: &mut Local,
+        now: Instant,
+    ) -> io::Result<Received> {
+        let waiting = match self.landing.is_long(size) {
+            true => receive::waiting(self.socket.as_fd()).unwrap_or(0),
+            false => 0,
+        };
+        let received = self.inbox.receive(&self.socket, size, waiting);
+        self.handle_inbox(local, now);
+        received
+    }
+
+    /// Takes a long frame from the socket straight to where the handler wants it, once all of its rest waits there.
+    fn land(&mut self, size: usize, local: &mut Local, now: Instant) -> Step {
+        let front = &self.inbox.unhandled()[PREFIX_SIZE..];
+        let frame_size = size - PREFIX_SIZE;
+        let handler = &mut self.handler;
+        let arrival = Arrival {
+            front: front.len(),
+            rest: frame_size - front.len(),
+            ended: self.peer_ended || self.hung_up,
+        };
+        let asked = || contain(|| handler.lands(front, frame_size)).unwrap_or(false);
+        match self.landing.ask(&self.socket, arrival, now, asked) {
+            Next::Gather => Step::Gather,
+            Next::Wait(until) => {
+                self.readable = false;
+                self.bring_timer_forward(Some(until), local);
+                Step::Done
+            }
+            Next::Land { more } => {
+                let token = self.next_token();
+                let context = Context {
+                    now,
+                    notify: &local.notify,
+                    token: token.to_u64(),
+                };
+                let front = &self.inbox.unhandled()[PREFIX_SIZE..];
+                let incoming = &mut self.socket.as_fd();
+                let handler = &mut self.handler;
+                let landed = contain(|| handler.land(front, frame_size, incoming, &context));
+                self.landed(landed, size, more, token, local, now)
+            }
+        }
+    }
+
+    fn landed(
+        &mut self,
+        landed: Option<Landed>,
+        size: usize,
+        more: bool,
+        token: Token,
+        local: &mut Local,
+        now: Instant,
+    ) -> Step {
+        self.progress = now;
+        match landed {
+            Some(Landed::TakenBack(bytes)) => {
+                self.landing.refused(&self.socket, bytes.len());
+                local.counts.landings_refused += u64::from(!bytes.is_empty());
+                if bytes.is_empty() {
+                    return Step::Gather;
+                }
+                local.counts.carried_bytes += bytes.len() as u64;
+                self.inbox.extend(&bytes);
+                self.handle_inbox(local, now);
+            }
+            Some(Landed::Answered(answer)) => {
+                local.counts.frames += 1;
+                local.counts.landed += 1;
+                local.counts.landed_bytes += (size - self.inbox.unhandled().len()) as u64;
+                local.received(self.key, size - self.inbox.unhandled().len(), now);
+                self.inbox = Inbox::default();
+                self.readable = self.landing.next_frame(&self.socket)
+                    || more
+                    || self.peer_ended
+                    || self.hung_up;
+                self.answers.push(Slot::at_work());
+                self.take_answer(token, answer, size - PREFIX_SIZE, local, now);
+                self.answers.release(&mut self.sender);
+            }
+            None => {
+                self.answers.push(Slot::at_work());
+                self.broken(token.sequence);
+            }
+        }
+        Step::Done
+    }
+
     /// Frames that are whole in the scratch buffer are handled there; only what is left over gets memory of its own.
     fn receive_to_scratch(&mut self, local: &mut Local, now: Instant) -> io::Result<Received> {
         let mut scratch = mem::take(&mut local.scratch);
         let carried = self.inbox.carry_to(&mut scratch);
-        let received = recv(&self.socket, &mut scratch[carried..], RecvFlags::DONTWAIT);
+        local.counts.carried_bytes += carried as u64;
+        let room = self.landing.room(carried, scratch.len());
+        let received = recv(
+            &self.socket,
+            &mut scratch[carried..room],
+            RecvFlags::DONTWAIT,
+        );
         let end = carried + received.map_or(0, |(size, _)| size);
         let consumed = self.handle_frames(&scratch[..end], local, now);
         if consumed < end {
+            self.landing.begins(&scratch[consumed..end]);
+            local.counts.carried_bytes += (end - consumed) as u64;
             self.inbox.keep(&scratch[consumed..end]);
         }
-        let filled = end == scratch.len();
+        let filled = end == room;
         local.scratch = scratch;
-        received.map(|(size, _)| Received { size, filled })
+        received.map(|(size, _)| Received {
+            size,
+            filled,
+            copied: 0,
+        })
     }
 
     fn received(
@@ -266,7 +390,12 @@ impl Connection {
     ) -> Result<(), Ending> {
         match received {
             Ok(Received { size: 0, .. }) => self.peer_closed(),
-            Ok(Received { size, filled }) => {
+            Ok(Received {
+                size,
+                filled,
+                copied,
+            }) => {
+                local.counts.carried_bytes += copied as u64;
                 self.progress = now;
                 // epoll(7): fewer bytes than asked for mean that the socket is empty, and that more are a new edge.
                 self.readable = filled || self.peer_ended || self.hung_up;
@@ -319,6 +448,8 @@ impl Connection {
         while self.may_handle(now) {
             match frame::front(&bytes[consumed..], limit) {
                 Ok(Front::Frame(frame)) => {
+                    self.landing
+                        .handled(&self.socket, PREFIX_SIZE + frame.len());
                     self.handle(frame, local, now);
                     consumed += PREFIX_SIZE + frame.len();
                     self.answers.release(&mut self.sender);
@@ -554,6 +685,10 @@ impl Connection {
                 seconds: timeout.as_secs(),
             });
         }
+        if self.landing.give_up(&self.socket, now) {
+            self.readable = true;
+        }
+        self.bring_timer_forward(self.landing.until(), local);
         self.bring_timer_forward(Some(idle_at), local);
         self.bring_timer_forward(self.answers.deadline(), local);
         self.bring_timer_forward(muted_until, local);

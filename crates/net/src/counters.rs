@@ -19,6 +19,14 @@ pub struct Counters {
     pub frames: u64,
     /// Frames that a worker had to handle; part of `frames`.
     pub worked: u64,
+    /// Frames whose rest went from the socket straight into the log; part of `frames`.
+    pub landed: u64,
+    /// The bytes that did so.
+    pub landed_bytes: u64,
+    /// Frames that were received so and then not taken: they were gathered, and handled like any other.
+    pub landings_refused: u64,
+    /// Bytes of frames that were copied from one buffer to another before they were handled.
+    pub carried_bytes: u64,
     /// How often a waiting answer was polled.
     pub polls: u64,
     /// How often a sleeping reactor was woken by another thread.
@@ -45,6 +53,10 @@ impl AddAssign for Counters {
         self.timed_out += other.timed_out;
         self.frames += other.frames;
         self.worked += other.worked;
+        self.landed += other.landed;
+        self.landed_bytes += other.landed_bytes;
+        self.landings_refused += other.landings_refused;
+        self.carried_bytes += other.carried_bytes;
         self.polls += other.polls;
         self.wakes += other.wakes;
         self.fetches += other.fetches;

@@ -29,6 +29,8 @@ pub(crate) struct Received {
     pub(crate) size: usize,
     /// The socket may hold more.
     pub(crate) filled: bool,
+    /// What was there before had to be copied into more memory: so many bytes.
+    pub(crate) copied: usize,
 }
 
 impl Inbox {
@@ -83,32 +85,42 @@ impl Inbox {
         size
     }
 
-    /// Receives more of the frame at the front, whose size, prefix included, is `frame_size`.
+    /// Puts bytes of the frame at the front behind those that are there: they were received elsewhere.
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Receives more of the frame at the front, whose size, prefix included, is `frame_size`. So many bytes wait in the socket for certain.
     pub(crate) fn receive(
         &mut self,
         socket: &TcpStream,
         frame_size: usize,
+        waiting: usize,
     ) -> io::Result<Received> {
-        self.make_room(frame_size);
+        let copied = self.make_room(frame_size, waiting);
         let room = self.bytes.capacity() - self.bytes.len();
         let (size, _) = recv(socket, spare_capacity(&mut self.bytes), RecvFlags::DONTWAIT)?;
         Ok(Received {
             size,
             filled: size == room,
+            copied,
         })
     }
 
-    /// The buffer doubles as bytes arrive and ends at the very size of the frame: a claimed size costs nothing.
-    fn make_room(&mut self, frame_size: usize) {
+    /// How many bytes had to be copied. The buffer doubles as bytes arrive and ends at the very size of the frame: a claimed size costs nothing.
+    fn make_room(&mut self, frame_size: usize, waiting: usize) -> usize {
         if self.start > 0 {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
         if self.bytes.len() == self.bytes.capacity() {
-            let target = frame_size.min((self.bytes.len() * 2).max(GROWTH_SIZE_MIN));
+            let here = self.bytes.len();
+            let target = frame_size.min((here * 2).max(GROWTH_SIZE_MIN).max(here + waiting));
             self.bytes
                 .reserve_exact(target.saturating_sub(self.bytes.len()).max(1));
+            return here;
         }
+        0
     }
 }
 
@@ -120,11 +132,19 @@ mod tests {
     fn grows_with_what_arrives_up_to_the_frame() {
         let mut inbox = Inbox::default();
         inbox.keep(&[1; 5_000]);
-        inbox.make_room(100 << 20);
+        inbox.make_room(100 << 20, 0);
         assert!(inbox.held() <= GROWTH_SIZE_MIN as u64, "{}", inbox.held());
         inbox.bytes.resize(inbox.bytes.capacity(), 1);
-        inbox.make_room(100_000);
+        inbox.make_room(100_000, 0);
         assert_eq!(inbox.held(), 100_000);
+    }
+
+    #[test]
+    fn grows_at_once_by_what_has_arrived() {
+        let mut inbox = Inbox::default();
+        inbox.keep(&[1; 500]);
+        inbox.make_room(100 << 20, 1 << 20);
+        assert_eq!(inbox.held(), (1 << 20) + 500);
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //!   reactors while it serves, and blocks nowhere but in `epoll_wait`.
 //! - A frame that is whole in the reactor's scratch buffer is handled there. Only what is left over
 //!   gets memory of its own, which grows as bytes arrive; an idle connection has no buffer at all.
+//! - A long frame may land: its rest goes from the socket straight to where the handler wants it, once all of it waits there.
 //! - An answer may come later: its [`Pending`] is polled when a mark of the log reaches a position,
 //!   at a point in time, or when a [`Notify`] names it. A mark that moves wakes only the reactors
 //!   that want a position it has reached, and these wake only the answers that do.
@@ -87,6 +88,7 @@ mod fetchers;
 pub mod frame;
 mod gate;
 mod inbox;
+mod landing;
 mod local;
 mod loopback;
 mod mailbox;
@@ -100,4 +102,5 @@ mod workers;
 
 pub use counters::Counters;
 pub use fetchers::{ColdReads, Fetch};
+pub use landing::Landings;
 pub use server::{Accepted, Chooser, Marks, Open, Server, ServerOptions, StartError};

@@ -197,12 +197,14 @@ impl Reactor {
             return;
         };
         self.local.counts.accepted += 1;
+        let landings = self.local.shared.limits.landings;
         let connection = self.connections.insert(|key, first_sequence| {
             Connection::new(
                 key,
                 first_sequence,
                 (socket, accepted, permit),
                 handler,
+                landings,
                 now,
             )
         });

@@ -15,6 +15,7 @@ use crate::acceptor::Acceptor;
 use crate::budget::Budget;
 use crate::counters::Counters;
 use crate::fetchers::{ColdReads, Fetch, Fetchers};
+use crate::landing::Landings;
 use crate::mailbox::{Mailbox, Message};
 use crate::reactor::Reactor;
 use crate::workers::{self, Workers};
@@ -34,6 +35,8 @@ pub struct ServerOptions {
     pub cold_reads: ColdReads,
     /// Which path each run of an answer takes.
     pub choices: Choices,
+    /// Which frames may go from the socket straight into the log.
+    pub landings: Landings,
     /// How what is not in memory is read; a test may hold it up.
     pub fetch: Fetch,
     /// After so long without a byte moved a connection is closed, unless it has an unanswered request.
@@ -57,6 +60,7 @@ impl Default for ServerOptions {
             fetchers: 4,
             cold_reads: ColdReads::LetGo,
             choices: Choices::default(),
+            landings: Landings::default(),
             fetch: Fetch::default(),
             idle_timeout: Duration::from_secs(600),
             connections_max: 32_768,
@@ -145,6 +149,7 @@ pub(crate) struct Limits {
     pub(crate) frame_size_max: usize,
     pub(crate) cold_reads: ColdReads,
     pub(crate) choices: Choices,
+    pub(crate) landings: Landings,
 }
 
 /// One connection's place among `connections_max`.
@@ -217,6 +222,7 @@ impl Server {
                 frame_size_max: options.frame_size_max,
                 cold_reads: options.cold_reads,
                 choices: options.choices,
+                landings: options.landings,
             },
             open,
             budget: Budget::new(options.in_flight_bytes_max),

@@ -10,6 +10,8 @@
 //!                               Close(reason)    what was answered before is sent, then the end
 //! ```
 //!
+//! A long frame may go from the socket into the log without a buffer between ([`Handler::lands`], [`Handler::land`]).
+//!
 //! Answers leave in the order of their frames, whatever the order in which they become ready.
 
 use std::borrow::Cow;
@@ -17,7 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use pagelog_commit_log::Position;
+pub use pagelog_commit_log::{Incoming, Position};
 use pagelog_transfer::Rope;
 
 /// One of the two marks of the log that an answer can wait for.
@@ -122,10 +124,36 @@ pub struct Wait {
     pub deadline: Option<Instant>,
 }
 
+/// What became of a frame that was to land.
+#[derive(Debug)]
+pub enum Landed {
+    /// It was taken whole.
+    Answered(Answer),
+    /// It was not; these bytes of it were received. With them and what follows it is gathered, and goes to [`Handler::frame`].
+    TakenBack(Vec<u8>),
+}
+
 /// One side of one connection: made when it opens, dropped when it closes.
 pub trait Handler: Send {
     /// Takes one frame, without its length prefix. Never blocks.
     fn frame(&mut self, frame: &[u8], context: &Context<'_>) -> Answer;
+
+    /// Whether the rest of a frame of `size` bytes (its length prefix not counted) that begins with `front` can be received straight into the
+    /// log. If so, [`Handler::land`] may be called for it when all of it waits to be received, else [`Handler::frame`] gets it as any other.
+    fn lands(&self, _front: &[u8], _size: usize) -> bool {
+        false
+    }
+
+    /// Takes a frame of `size` bytes that begins with `front`, and all of whose rest waits in `incoming`. Never blocks.
+    fn land(
+        &mut self,
+        _front: &[u8],
+        _size: usize,
+        _incoming: &mut dyn Incoming,
+        _context: &Context<'_>,
+    ) -> Landed {
+        Landed::TakenBack(Vec::new())
+    }
 
     /// Until when no further frame is to be handed over: the peer has sent or got too much. Asked often, so it has to be cheap.
     fn muted_until(&self) -> Option<Instant> {

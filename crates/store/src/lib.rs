@@ -21,6 +21,7 @@ mod groups;
 mod housekeeping;
 mod indexer;
 mod kept;
+mod landing;
 mod partition;
 mod partition_entries;
 mod producer_ids;
@@ -53,8 +54,10 @@ pub use groups::{
 pub use housekeeping::{Housekeeping, HousekeepingOptions};
 pub use indexer::{FinishError, Indexer};
 pub use kept::{Carrier, Keeper, Kept, Paused};
+pub use landing::{Arrival, NotLanded};
 pub use pagelog_commit_log::{
-    Assigned, Busy, LogOptions, NewEntry as Batch, Recovery, Route, SyncSide,
+    Assigned, Body, Busy, LandingSize, Landings, LogOptions, NewEntry as Batch, Recovery, Route,
+    SyncSide,
 };
 pub use pagelog_record::{Epoch, Offset, Producer, StreamId};
 pub use partition::{Appended, Partition, StartMoved};

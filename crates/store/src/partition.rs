@@ -12,8 +12,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pagelog_commit_log::{Bounds, NewEntry as Batch, Stream};
-use pagelog_record::{Epoch, Offset, StreamId};
+use pagelog_commit_log::{Appended as Entry, Bounds, Log, NewEntry as Batch, Stream};
+use pagelog_record::{Epoch, Offset, Producer, StreamId};
 
 use crate::answer::Position;
 use crate::clock::now_ms;
@@ -87,6 +87,14 @@ impl Past {
             },
         }
     }
+}
+
+/// What tells a batch from others of its producer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbered {
+    pub(crate) count: u32,
+    pub(crate) append_time_ms: i64,
+    pub(crate) producer: Producer,
 }
 
 /// A batch that is in the log, or will be once its mark is reached.
@@ -200,48 +208,66 @@ impl Partition {
     ///
     /// See [`AppendError`]; nothing was appended.
     pub fn append(&self, batch: &Batch<'_>) -> Result<Appended, AppendError> {
-        let (appended, waiters) = self.append_locked(batch)?;
+        let numbered = Numbered {
+            count: batch.count,
+            append_time_ms: batch.append_time_ms,
+            producer: batch.producer,
+        };
+        self.append_by(&numbered, |log, stream| {
+            log.append(stream, batch).map_err(AppendError::from)
+        })
+    }
+
+    /// Appends a batch by `put`, unless it has been appended before, or may not be; nobody else appends here meanwhile.
+    pub(crate) fn append_by<E: From<AppendError>>(
+        &self,
+        new: &Numbered,
+        put: impl FnOnce(&Log, &Stream) -> Result<Entry, E>,
+    ) -> Result<Appended, E> {
+        let (appended, waiters) = self.append_locked(new, put)?;
         waiters.tell(self.core.settles_at, appended.end);
         Ok(appended)
     }
 
-    fn append_locked(&self, batch: &Batch<'_>) -> Result<(Appended, Waiters), AppendError> {
+    fn append_locked<E: From<AppendError>>(
+        &self,
+        new: &Numbered,
+        put: impl FnOnce(&Log, &Stream) -> Result<Entry, E>,
+    ) -> Result<(Appended, Waiters), E> {
         let mut state = self.lock();
         if state.deleted {
-            return Err(AppendError::Deleted);
+            return Err(AppendError::Deleted.into());
         }
         if self.core.refuses_records.load(Relaxed) {
-            return Err(AppendError::DiskFull);
+            return Err(AppendError::DiskFull.into());
         }
-        if let Some(original) = self.duplicate(&mut state, batch)? {
+        if let Some(original) = self.duplicate(&mut state, new)? {
             return Ok((original, Waiters::default()));
         }
-        let entry = self.core.log.append(&self.stream, batch)?;
+        let entry = put(&self.core.log, &self.stream)?;
         let appended = Appended {
             base_offset: entry.base_offset,
             end: entry.end,
-            append_time_ms: batch.append_time_ms,
+            append_time_ms: new.append_time_ms,
             duplicate: false,
         };
-        state.take_note(batch, &appended, self.core.producer_expiration_ms);
+        state.take_note(new, &appended, self.core.producer_expiration_ms);
         Ok((appended, state.waiters.take()))
     }
 
     fn duplicate(
         &self,
         state: &mut State,
-        batch: &Batch<'_>,
+        new: &Numbered,
     ) -> Result<Option<Appended>, AppendError> {
-        if batch.producer.id < 0 {
+        if new.producer.id < 0 {
             return Ok(None);
         }
         let expiration_ms = self.core.producer_expiration_ms;
-        let found = state.producers.check(
-            batch.producer,
-            batch.count,
-            batch.append_time_ms,
-            expiration_ms,
-        )?;
+        let found =
+            state
+                .producers
+                .check(new.producer, new.count, new.append_time_ms, expiration_ms)?;
         Ok(found.map(|original| Appended {
             base_offset: original.base_offset,
             end: original.end,
@@ -372,7 +398,7 @@ impl Partition {
 }
 
 impl State {
-    fn take_note(&mut self, batch: &Batch<'_>, appended: &Appended, expiration_ms: i64) {
+    fn take_note(&mut self, batch: &Numbered, appended: &Appended, expiration_ms: i64) {
         self.last_end = appended.end;
         if batch.producer.id >= 0 {
             let remembered =

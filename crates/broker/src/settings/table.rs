@@ -95,6 +95,8 @@ settings! {
         "What becomes of pages that had to be read from the disk: `let-go` drops them after they were sent, so that who reads far back pushes nobody's pages out; `keep` leaves them; `wait` has the thread that serves the socket read them.";
     TRANSFER_PATH = "transfer.path", Kind::Choice(&["auto", "measured", "read+write", "mmap+writev", "sendfile", "splice", "zerocopy", "uring-splice", "uring-zerocopy", "uring-read", "direct"]), "auto",
         "How records go from the page cache to a socket: `auto` chooses by the length of a run, by what `pagelog doctor --save` has measured if it has; `measured` as well, and without that measures shortly after each start; the others force one path (docs/transfer.md); where the kernel refuses it, the next one takes over.";
+    TRANSFER_LANDING = "transfer.landing", Kind::Choice(&["auto", "always", "never"]), "auto",
+        "Whether a produced batch goes from the socket straight into its place in the log: `auto` does that with requests of 64 KiB and more, `always` with any, `never` copies all of them (docs/transfer.md).";
     NET_CONNECTIONS_MAX = "net.connections.max", Kind::Count { least: 1, most: 1_000_000 }, "16384",
         "Connections at a time; one more is closed at once.";
     NET_IDLE_TIMEOUT_MS = "net.idle.timeout.ms", Kind::Milliseconds { least: 100, most: 30 * DAY_MS }, "600000",

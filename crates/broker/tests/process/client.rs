@@ -20,6 +20,25 @@ const PRODUCE: i16 = 7;
 const FETCH: i16 = 4;
 const LIST_OFFSETS: i16 = 2;
 
+/// A request that produces `batch` with acks=all, its size in front.
+pub(crate) fn produce_request(version: i16, topic: &str, batch: &[u8]) -> Vec<u8> {
+    let partitions = vec![ProducePartition {
+        index: 0,
+        records: Some(batch),
+    }];
+    let topics = vec![ProduceTopic {
+        name: topic,
+        partitions,
+    }];
+    let request = ProduceRequest {
+        acks: -1,
+        timeout_ms: 30_000,
+        topics,
+        ..Default::default()
+    };
+    encode_request(version, 1, Some("process test"), &request)
+}
+
 /// A connection.
 pub(crate) struct Client(TcpStream);
 
@@ -68,26 +87,15 @@ impl Client {
             value: Some(value),
             ..Default::default()
         });
-        let batch = batch.build();
-        let partitions = vec![ProducePartition {
-            index: 0,
-            records: Some(&batch),
-        }];
-        let topics = vec![ProduceTopic {
-            name: topic,
-            partitions,
-        }];
-        self.send(
-            PRODUCE,
-            &ProduceRequest {
-                acks: -1,
-                timeout_ms: 30_000,
-                topics,
-                ..Default::default()
-            },
-        );
+        self.0
+            .write_all(&produce_request(PRODUCE, topic, &batch.build()))?;
+        self.produced(PRODUCE)
+    }
+
+    /// The error code of the next answer to a produce request of this version.
+    pub(crate) fn produced(&mut self, version: i16) -> io::Result<i16> {
         let answer = self.receive()?;
-        let response: ProduceResponse = decode_response(&answer, PRODUCE).unwrap().1;
+        let response: ProduceResponse = decode_response(&answer, version).unwrap().1;
         Ok(response.topics[0].partitions[0].error.0)
     }
 

@@ -3,6 +3,7 @@
 mod broker;
 mod client;
 mod groups;
+mod landing;
 mod offline;
 mod refusing;
 mod retaining;

@@ -123,14 +123,12 @@ fn land(
     if random.one_in(3) && size.body > 0 {
         let mut landing = log.reserve(stream, size)?;
         let mut short = Arriving::new(&new.body[1..], at_once);
-        let received = landing.receive(&mut short, &mut []);
-        received.expect("the memory is there");
+        landing.receive(&mut short, &mut []);
         assert!(!landing.is_whole());
     }
     let mut landing = log.reserve(stream, size)?;
     let mut arriving = Arriving::new(new.body, at_once);
-    let received = landing.receive(&mut arriving, &mut []);
-    received.expect("the memory is there");
+    landing.receive(&mut arriving, &mut []);
     if random.one_in(2) {
         std::thread::yield_now();
     }

@@ -29,7 +29,7 @@ pub const PATCH_SIZE: usize = 16;
 const LENGTH_END: usize = 12;
 const MAGIC: i8 = 2;
 /// Where the bytes that the checksum covers begin.
-pub(super) const CRC_FROM: usize = 21;
+pub(crate) const CRC_FROM: usize = 21;
 const CRC_AT: usize = 17;
 
 const CODEC_BITS: i16 = 0x07;

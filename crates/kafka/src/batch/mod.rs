@@ -26,6 +26,7 @@ mod walk;
 pub use builder::{BatchBuilder, NewRecord};
 pub use compression::Codec;
 pub use error::{BatchError, RecordProblem};
+pub(crate) use header::CRC_FROM;
 pub use header::{BatchHeader, HEADER_SIZE, PATCH_SIZE, batches, patch};
 pub use lookup::{FoundRecord, find_first_at_or_after, max_timestamp_record};
 pub use records::{Record, RecordHeaders, records};

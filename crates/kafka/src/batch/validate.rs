@@ -3,10 +3,11 @@
 //! The checks and their order are those of Kafka's broker, whose codes clients know. Two are stricter: compressed records must count their
 //! offsets 0, 1, 2, … (Kafka would write the batch anew), and nothing may follow the compressed frame.
 
+use std::io::BufRead;
 use std::ops::ControlFlow;
 
 use super::header::CRC_FROM;
-use super::walk::{RecordHead, walk};
+use super::walk::{RecordHead, walk, walk_plain};
 use super::{BatchError, BatchHeader, Codec, HEADER_SIZE, RecordProblem};
 
 /// What the compressed batches of one request may decompress to, all together: the largest frame that a broker takes
@@ -82,6 +83,32 @@ impl Validation {
         let header = one_batch(records, limits)?;
         check_fields(&header, limits)?;
         let of_records = self.check_records(&header, records, limits)?;
+        Ok(self.valid(header, of_records, limits))
+    }
+
+    /// As [`Validation::batch`], for a batch of `header` whose records lie elsewhere and are not compressed. Whether its size and its
+    /// checksum are right is for the caller to find out.
+    ///
+    /// # Errors
+    /// As [`Validation::batch`].
+    pub fn records_elsewhere(
+        &self,
+        header: BatchHeader,
+        records: impl BufRead,
+        limits: &Limits,
+    ) -> Result<ValidBatch, BatchError> {
+        check_fields(&header, limits)?;
+        let mut max_timestamp = i64::MIN;
+        walk_plain(&header, records, |record| {
+            check_record(&record, limits, self.now_ms)?;
+            max_timestamp = max_timestamp.max(record.timestamp);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(self.valid(header, max_timestamp, limits))
+    }
+
+    /// What is known of a batch in which nothing is wrong but perhaps its time.
+    fn valid(&self, header: BatchHeader, of_records: i64, limits: &Limits) -> ValidBatch {
         let max_timestamp = match limits.log_append_time {
             true => self.now_ms,
             false => of_records,
@@ -91,12 +118,12 @@ impl Validation {
             true => header.with_times(max_timestamp, limits.log_append_time),
             false => header,
         };
-        Ok(ValidBatch {
+        ValidBatch {
             header,
             count: header.record_count as u32,
             max_timestamp,
             corrected: wrong.then(|| header.encode()),
-        })
+        }
     }
 
     /// Looks at every record; gives the greatest time among them.

@@ -43,7 +43,7 @@ pub(super) fn walk(
     let codec = header.codec()?;
     if codec == Codec::None {
         // A slice has no other error than its end.
-        return walk_source(header, payload, visit, BatchError::Decompress);
+        return walk_plain(header, payload, visit);
     }
     let mut decompressor = Decompressor::new(codec, payload, *decompressed_left)?;
     let walked = walk_source(header, decompressor.reader(), visit, BatchError::Decompress);
@@ -52,6 +52,15 @@ pub(super) fn walk(
         BatchError::Decompress(error) => decompressor.error(error),
         error => error,
     })
+}
+
+/// As [`walk`], for the records of a batch that is not compressed, from wherever they are read.
+pub(super) fn walk_plain(
+    header: &BatchHeader,
+    records: impl BufRead,
+    visit: impl FnMut(RecordHead) -> Result<ControlFlow<()>, BatchError>,
+) -> Result<(), BatchError> {
+    walk_source(header, records, visit, BatchError::Decompress)
 }
 
 fn walk_source<R: BufRead>(

@@ -51,6 +51,7 @@ pub mod offset_delete;
 pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod produce;
+pub mod produce_front;
 mod reader;
 pub(crate) mod schema;
 pub mod sync_group;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pagelog_store::answer::{Answer, CloseReason, Context, Handler};
+use pagelog_store::answer::{Answer, CloseReason, Context, Handler, Incoming, Landed};
 use pagelog_transfer::Rope;
 
 use super::broker::{Advertised, Broker};
@@ -121,15 +121,30 @@ impl Connection {
                 last,
             });
         }
+        let call = self.call(version, correlation_id, client_id, context);
+        self.handle(header, call, frame, &mut body, context)
+    }
+
+    /// What the handlers of a request need beside its body.
+    pub(super) fn call(
+        &self,
+        version: i16,
+        correlation_id: i32,
+        client_id: Option<&str>,
+        context: &Context<'_>,
+    ) -> Call {
         let quotas = &self.broker.quotas;
-        let call = Call {
+        Call {
             throttle: quotas.throttle(client_id, &self.muted, context.now),
             broker: Arc::clone(&self.broker),
             advertised: Arc::clone(&self.advertised),
             version,
             correlation_id,
-        };
-        self.handle(header, call, frame, &mut body, context)
+        }
+    }
+
+    pub(super) fn broker(&self) -> &Broker {
+        &self.broker
     }
 
     /// One row an API, by rising key.
@@ -229,6 +244,20 @@ impl Handler for Connection {
             };
             connection.answer(&frame, &context)
         }))
+    }
+
+    fn lands(&self, front: &[u8], size: usize) -> bool {
+        self.can_land(front, size)
+    }
+
+    fn land(
+        &mut self,
+        front: &[u8],
+        size: usize,
+        incoming: &mut dyn Incoming,
+        context: &Context<'_>,
+    ) -> Landed {
+        self.land_batch(front, size, incoming, context)
     }
 
     fn muted_until(&self) -> Option<Instant> {

@@ -26,6 +26,7 @@ mod fetch_rope;
 mod find_coordinator;
 mod groups;
 mod init_producer_id;
+mod landing;
 mod leader_epoch;
 mod list_offsets;
 mod metadata;

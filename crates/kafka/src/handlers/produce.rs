@@ -22,6 +22,7 @@ use crate::codec::produce::{
     ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic,
     ProduceTopicResponse, RecordError,
 };
+use crate::codec::produce_front::ProduceFront;
 use crate::codec::{ErrorCode, Field, RequestHeader};
 
 /// The log's epoch and the record's offset go where no checksum covers them.
@@ -32,7 +33,7 @@ fn patch_batch(assigned: Assigned, head: &mut [u8]) {
 
 /// When a producer wants to hear of its batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Acks {
+pub(super) enum Acks {
     /// `acks=0`: never.
     None,
     /// `acks=1`: when they are in the file.
@@ -42,18 +43,20 @@ enum Acks {
 }
 
 /// A request that is being worked off.
-struct Run {
+pub(super) struct Run {
     call: Call,
     acks: Acks,
     deadline: Instant,
     now_ms: i64,
     validation: Validation,
     /// One per partition, in the order of the request.
-    done: Vec<Result<Taken, Refused>>,
+    pub(super) done: Vec<Result<Taken, Refused>>,
+    /// Bytes of records that the request no longer holds, since they landed.
+    pub(super) landed_size: u64,
 }
 
 /// A batch that is in the log.
-struct Taken {
+pub(super) struct Taken {
     base_offset: i64,
     /// The time of the append, where the topic gives it to the records.
     log_append_time_ms: Option<i64>,
@@ -62,7 +65,7 @@ struct Taken {
 }
 
 /// Why a batch was not taken.
-struct Refused {
+pub(super) struct Refused {
     error: ErrorCode,
     message: Option<String>,
     record_index: Option<u32>,
@@ -76,15 +79,7 @@ pub(super) fn handle(call: Call, frame: &[u8], context: &Context<'_>) -> Result<
     let Some(acks) = acks(request.acks) else {
         return Ok(invalid_acks(&call, &request));
     };
-    let now_ms = now_ms();
-    let mut run = Run {
-        deadline: deadline(context.now, request.timeout_ms),
-        validation: Validation::new(now_ms),
-        call,
-        acks,
-        now_ms,
-        done: Vec::new(),
-    };
+    let mut run = Run::new(call, acks, now_ms(), request.timeout_ms, context.now);
     if run.on_reactor(&request).is_ok() {
         return Ok(run.answer(&request));
     }
@@ -104,7 +99,7 @@ fn decode(frame: &[u8]) -> Result<ProduceRequest<'_>, Refusal> {
 }
 
 /// What the topic's configuration, else the broker's settings, and the request's version allow.
-fn limits(call: &Call, config: &TopicConfig) -> Limits {
+pub(super) fn limits(call: &Call, config: &TopicConfig) -> Limits {
     let options = &call.broker.options;
     let size_max = config
         .message_size_max
@@ -124,7 +119,7 @@ fn limits(call: &Call, config: &TopicConfig) -> Limits {
 }
 
 /// There is one copy, so a topic that asks for more of them takes nothing that waits for all.
-fn check_insync(acks: Acks, config: &TopicConfig) -> Result<(), Refused> {
+pub(super) fn check_insync(acks: Acks, config: &TopicConfig) -> Result<(), Refused> {
     let asked = config.insync_replicas_min;
     if acks != Acks::Settled || asked <= 1 {
         return Ok(());
@@ -135,7 +130,7 @@ fn check_insync(acks: Acks, config: &TopicConfig) -> Result<(), Refused> {
     ))
 }
 
-fn acks(acks: i16) -> Option<Acks> {
+pub(super) fn acks(acks: i16) -> Option<Acks> {
     match acks {
         0 => Some(Acks::None),
         1 => Some(Acks::Written),
@@ -165,6 +160,18 @@ fn invalid_acks(call: &Call, request: &ProduceRequest<'_>) -> Answer {
 }
 
 impl Run {
+    pub(super) fn new(call: Call, acks: Acks, now_ms: i64, timeout_ms: i32, now: Instant) -> Run {
+        Run {
+            deadline: deadline(now, timeout_ms),
+            validation: Validation::new(now_ms),
+            call,
+            acks,
+            now_ms,
+            done: Vec::new(),
+            landed_size: 0,
+        }
+    }
+
     /// Does what can be done without waiting and without decompressing.
     fn on_reactor(&mut self, request: &ProduceRequest<'_>) -> Result<(), NeedsWorker> {
         for (topic, partition) in partitions(request) {
@@ -224,41 +231,15 @@ impl Run {
                 message: Some(error.to_string()),
             })?;
         check_no_transaction(request, &valid.header)?;
-        let batch = self.batch(&valid, records);
-        let appended = append(partition, &batch)?;
-        Ok(Taken {
-            base_offset: appended.base_offset.0,
-            log_append_time_ms: limits.log_append_time.then_some(appended.append_time_ms),
-            log_start_offset: partition.start_offset().0,
-            end: appended.end,
-        })
-    }
-
-    fn batch<'a>(&self, valid: &'a ValidBatch, records: &'a [u8]) -> Batch<'a> {
         let (head, body) = records.split_at(HEADER_SIZE);
-        let header = &valid.header;
-        let producer = if header.has_producer() {
-            Producer {
-                id: header.producer_id,
-                epoch: header.producer_epoch,
-                sequence: header.base_sequence,
-            }
-        } else {
-            Producer::NONE
-        };
-        Batch {
-            count: valid.count,
-            append_time_ms: self.now_ms,
-            record_time_max_ms: valid.max_timestamp,
-            producer,
-            head: valid.corrected.as_ref().map_or(head, |corrected| corrected),
-            body,
-            patch: patch_batch,
-        }
+        let head = valid.corrected.as_ref().map_or(head, |corrected| corrected);
+        let batch = batch(&valid, self.now_ms, head, body);
+        let appended = append(partition, &batch)?;
+        Ok(Taken::of(&appended, partition, &limits))
     }
 
     /// What the client is told, and when.
-    fn answer(self, request: &ProduceRequest<'_>) -> Answer {
+    pub(super) fn answer(self, request: &ProduceRequest<'_>) -> Answer {
         let throttle_ms = self.throttle(request);
         let mark = match self.acks {
             Acks::None => return self.silence(),
@@ -291,8 +272,8 @@ impl Run {
             return 0;
         };
         let size = |one: &ProducePartition<'_>| one.records.map_or(0, <[u8]>::len) as u64;
-        let sent = partitions(request).map(|(_, one)| size(one)).sum();
-        in_ms(throttle.produced(sent, Instant::now()))
+        let sent: u64 = partitions(request).map(|(_, one)| size(one)).sum();
+        in_ms(throttle.produced(sent + self.landed_size, Instant::now()))
     }
 
     /// Who asked for no answer gets none, and learns of an error by the end of the connection, as with Kafka.
@@ -307,6 +288,54 @@ impl Run {
                 )))
             }
         }
+    }
+}
+
+/// A valid batch as the log takes it, its header in `head` and its records in `body`.
+pub(super) fn batch<'a>(
+    valid: &ValidBatch,
+    now_ms: i64,
+    head: &'a [u8],
+    body: &'a [u8],
+) -> Batch<'a> {
+    Batch {
+        count: valid.count,
+        append_time_ms: now_ms,
+        record_time_max_ms: valid.max_timestamp,
+        producer: producer(&valid.header),
+        head,
+        body,
+        patch: patch_batch,
+    }
+}
+
+/// Who says that he wrote the batch.
+pub(super) fn producer(header: &BatchHeader) -> Producer {
+    if !header.has_producer() {
+        return Producer::NONE;
+    }
+    Producer {
+        id: header.producer_id,
+        epoch: header.producer_epoch,
+        sequence: header.base_sequence,
+    }
+}
+
+/// The request that a landed batch came with, without the batch.
+pub(super) fn request_of<'a>(front: &ProduceFront<'a>) -> ProduceRequest<'a> {
+    let partition = ProducePartition {
+        index: front.partition,
+        records: None,
+    };
+    let topic = ProduceTopic {
+        name: front.topic,
+        partitions: vec![partition],
+    };
+    ProduceRequest {
+        transactional_id: None,
+        acks: front.acks,
+        timeout_ms: front.timeout_ms,
+        topics: vec![topic],
     }
 }
 
@@ -422,6 +451,17 @@ impl From<NotAppended> for Refused {
     }
 }
 
+impl Taken {
+    pub(super) fn of(appended: &Appended, partition: &Partition, limits: &Limits) -> Taken {
+        Taken {
+            base_offset: appended.base_offset.0,
+            log_append_time_ms: limits.log_append_time.then_some(appended.append_time_ms),
+            log_start_offset: partition.start_offset().0,
+            end: appended.end,
+        }
+    }
+}
+
 impl Refused {
     fn code(error: ErrorCode) -> Refused {
         Refused {
@@ -431,7 +471,7 @@ impl Refused {
         }
     }
 
-    fn plain(error: ErrorCode, message: &str) -> Refused {
+    pub(super) fn plain(error: ErrorCode, message: &str) -> Refused {
         Refused {
             message: Some(message.to_owned()),
             ..Refused::code(error)
