@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pagelog_commit_log::{
     AppendError, Appended, Derived, Draft, Entry, Header, IndexWork, Kind, Log, LogOptions,
-    NewEntry, Offset, OpenError, Opened, Position, Producer, ReadError, Recovery, Route, StreamId,
-    SyncSide,
+    NewEntry, Offset, OpenError, Opened, Position, Producer, ReadError, Recovery, Route, Stream,
+    StreamId, SyncSide,
 };
 use pagelog_segment::Storage;
 use pagelog_testing::{MemoryStorage, Random};
@@ -149,12 +149,17 @@ impl Fixture {
                 }
                 other => {
                     let appended = other.expect("the log takes entries");
-                    let entry = (stream.id().0, appended.base_offset.0);
-                    self.owned.insert(appended.position.0, entry);
+                    self.own(&stream, &appended);
                     return appended;
                 }
             }
         }
+    }
+
+    /// Has the log's owner know of an entry.
+    pub(crate) fn own(&mut self, stream: &Stream, appended: &Appended) {
+        let entry = (stream.id().0, appended.base_offset.0);
+        self.owned.insert(appended.position.0, entry);
     }
 
     /// Takes a checkpoint as far as indexes tell of the log, if that is further than the last one.
@@ -218,16 +223,19 @@ pub(crate) fn spoil(storage: &MemoryStorage, seed: u64) {
     let mut random = Random::new(seed);
     for name in storage.list().unwrap() {
         let derived = name.ends_with(".index") || name.ends_with(".checkpoint");
-        if derived && random.one_in(2) {
-            match random.below(3) {
-                0 => storage.remove(&name).unwrap(),
-                1 => {
-                    let at = random.below(storage.content(&name).len());
-                    let byte = storage.content(&name)[at] ^ 1;
-                    storage.overwrite(&name, at as u64, &[byte]);
-                }
-                _ => storage.truncate(&name, random.below(storage.content(&name).len()) as u64),
+        if !derived || random.one_in(2) {
+            continue;
+        }
+        let content = storage.content(&name);
+        match random.below(3) {
+            1 if !content.is_empty() => {
+                let at = random.below(content.len());
+                storage.overwrite(&name, at as u64, &[content[at] ^ 1]);
             }
+            2 if !content.is_empty() => {
+                storage.truncate(&name, random.below(content.len()) as u64);
+            }
+            _ => storage.remove(&name).unwrap(),
         }
     }
 }

@@ -97,11 +97,14 @@ pub(crate) fn land(
         }
     };
     let behind = log.append(&other, &entry(b"behind"));
-    let behind = behind.ok().map(|appended| Found {
-        end: appended.end.0,
-        stream: other.id().0,
-        base_offset: appended.base_offset.0,
-        payload: b"behind".to_vec(),
+    let behind = behind.ok().map(|appended| {
+        fixture.own(&other, &appended);
+        Found {
+            end: appended.end.0,
+            stream: other.id().0,
+            base_offset: appended.base_offset.0,
+            payload: b"behind".to_vec(),
+        }
     });
     let mut flush = || {
         fixture.sync.write().unwrap();
@@ -132,6 +135,7 @@ pub(crate) fn land(
             let sum = crc32c::crc32c(&[b"before", body].concat());
             assert_eq!(landing.body().crc_behind(b"before").unwrap(), sum);
             let appended = landing.commit(&entry(head)).unwrap();
+            fixture.own(&stream, &appended);
             Some(Found {
                 end: appended.end.0,
                 stream: stream.id().0,
