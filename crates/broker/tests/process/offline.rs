@@ -169,6 +169,9 @@ fn the_progress_is_told_in_lines_and_not_in_json() {
             "segment.bytes=1088KiB",
             "--set",
             "kafka.message.max.bytes=1MiB",
+            // However full the disk of this machine is: it is not what is asked here.
+            "--set",
+            "disk.refuse.percent=101",
         ],
     ]
     .concat();
