@@ -1,38 +1,38 @@
 //! One connection: bytes into frames, frames into answers, answers into the socket, one bounded turn at a time.
 
+mod answering;
+mod landing;
+mod sending;
+
 use std::mem;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pagelog_os::receive;
-use pagelog_store::answer::{Answer, Context, Handler, Landed, Work};
-use pagelog_transfer::{Cold, Progress, Rope, SendError, Sender};
+use pagelog_store::answer::{Context, Handler};
+use pagelog_transfer::{Progress, Rope, Sender};
 use rustix::io::{self, Errno};
-use rustix::net::{RecvFlags, recv, sockopt};
+use rustix::net::{RecvFlags, recv};
 
-use crate::answers::{Answers, Polled, Slot};
+use crate::answers::{Answers, Slot};
 use crate::contain::contain;
 use crate::ending::Ending;
-use crate::fetchers::{self, Behind, ColdReads};
+use crate::fetchers::Behind;
 use crate::frame::{self, Front, PREFIX_SIZE};
 use crate::inbox::{Inbox, Received};
-use crate::landing::{Arrival, Landing, Landings, Next};
+use crate::landing::{Landing, Landings};
 use crate::local::Local;
 use crate::poller::Readiness;
 use crate::server::{Accepted, Permit};
 use crate::slots::{Key, Token};
-use crate::workers::Job;
 
 /// Answers that one connection may be owed; it is not read beyond. Clients keep 5 to a few dozen requests under way.
 const OWED_COUNT_MAX: usize = 256;
 
 /// Bytes of answers that may wait for one peer before its next frame is taken up.
 const QUEUED_SIZE_MAX: u64 = 1024 * 1024;
-
-/// A send moves 2 MiB at most: one that takes so long has waited for the disk, or for the processor.
-const SLOW_SEND: Duration = Duration::from_millis(10);
 
 /// How much of what a peer sent too late is read and dropped before its connection is closed.
 const DISCARDS_MAX: usize = 16;
@@ -74,14 +74,6 @@ pub(crate) struct Connection {
     /// What it uses of the budget, and which part of that is the frame at work.
     charged: u64,
     work_size: u64,
-}
-
-/// What became of an attempt to land a frame.
-enum Step {
-    /// It is taken, or waits.
-    Done,
-    /// It is to be received as any other.
-    Gather,
 }
 
 /// How a turn ended.
@@ -249,7 +241,7 @@ impl Connection {
         }
         let received = match frame::front(self.inbox.unhandled(), frame_size_max) {
             Ok(Front::Part(Some(size))) if self.landing.is_long(size) => {
-                if let Step::Done = self.land(size, local, now) {
+                if let landing::Step::Done = self.land(size, local, now) {
                     return Ok(());
                 }
                 self.receive_long(size, local, now)
@@ -276,83 +268,6 @@ impl Connection {
         let received = self.inbox.receive(&self.socket, size, waiting);
         self.handle_inbox(local, now);
         received
-    }
-
-    /// Takes a long frame from the socket straight to where the handler wants it, once all of its rest waits there.
-    fn land(&mut self, size: usize, local: &mut Local, now: Instant) -> Step {
-        let front = &self.inbox.unhandled()[PREFIX_SIZE..];
-        let frame_size = size - PREFIX_SIZE;
-        let handler = &mut self.handler;
-        let arrival = Arrival {
-            front: front.len(),
-            rest: frame_size - front.len(),
-            ended: self.peer_ended || self.hung_up,
-        };
-        let asked = || contain(|| handler.lands(front, frame_size)).unwrap_or(false);
-        match self.landing.ask(&self.socket, arrival, now, asked) {
-            Next::Gather => Step::Gather,
-            Next::Wait(until) => {
-                self.readable = false;
-                self.bring_timer_forward(Some(until), local);
-                Step::Done
-            }
-            Next::Land { more } => {
-                let token = self.next_token();
-                let context = Context {
-                    now,
-                    notify: &local.notify,
-                    token: token.to_u64(),
-                };
-                let front = &self.inbox.unhandled()[PREFIX_SIZE..];
-                let incoming = &mut self.socket.as_fd();
-                let handler = &mut self.handler;
-                let landed = contain(|| handler.land(front, frame_size, incoming, &context));
-                self.landed(landed, size, more, token, local, now)
-            }
-        }
-    }
-
-    fn landed(
-        &mut self,
-        landed: Option<Landed>,
-        size: usize,
-        more: bool,
-        token: Token,
-        local: &mut Local,
-        now: Instant,
-    ) -> Step {
-        self.progress = now;
-        match landed {
-            Some(Landed::TakenBack(bytes)) => {
-                self.landing.refused(&self.socket, bytes.len());
-                local.counts.landings_refused += u64::from(!bytes.is_empty());
-                if bytes.is_empty() {
-                    return Step::Gather;
-                }
-                local.counts.carried_bytes += bytes.len() as u64;
-                self.inbox.extend(&bytes);
-                self.handle_inbox(local, now);
-            }
-            Some(Landed::Answered(answer)) => {
-                local.counts.frames += 1;
-                local.counts.landed += 1;
-                local.counts.landed_bytes += (size - self.inbox.unhandled().len()) as u64;
-                local.received(self.key, size - self.inbox.unhandled().len(), now);
-                self.inbox = Inbox::default();
-                self.readable = self.landing.next_frame(&self.socket)
-                    || more
-                    || self.peer_ended
-                    || self.hung_up;
-                self.answers.push(Slot::at_work());
-                self.take_answer(token, answer, size - PREFIX_SIZE, local, now);
-                self.answers.release(&mut self.sender);
-            }
-            None => {
-                self.answers.push(Slot::at_work());
-                self.broken(token.sequence);
-            }
-        }
-        Step::Done
     }
 
     /// Frames that are whole in the scratch buffer are handled there; only what is left over gets memory of its own.
@@ -480,174 +395,12 @@ impl Connection {
         }
     }
 
-    /// Takes what a worker brings back.
-    pub(crate) fn worked(&mut self, token: Token, answer: Answer, local: &mut Local, now: Instant) {
-        let Some(noticed) = self.answers.noticed_at_work(token.sequence) else {
-            return;
-        };
-        self.at_work = false;
-        self.progress = now;
-        let size = mem::take(&mut self.work_size) as usize;
-        self.take_answer(token, answer, size, local, now);
-        if noticed {
-            self.poll(token, local, now);
-        }
-        if !self.at_work
-            && let Some((sequence, work)) = self.answers.next_work()
-        {
-            let slot = self.key.slot;
-            self.submit(Token { slot, sequence }, work, 0, local);
-        }
-    }
-
-    fn take_answer(
-        &mut self,
-        token: Token,
-        answer: Answer,
-        frame_size: usize,
-        local: &mut Local,
-        now: Instant,
-    ) {
-        match answer {
-            Answer::Now(rope) => self.answers.set(token.sequence, Slot::Ready(rope)),
-            Answer::Silent => self.answers.set(token.sequence, Slot::Ready(Rope::new())),
-            Answer::Later(pending) => {
-                self.answers.set(token.sequence, Slot::waiting(pending));
-                self.poll(token, local, now);
-            }
-            Answer::Work(work) => self.submit(token, work, frame_size, local),
-            Answer::Close(reason) => {
-                self.answers.set(token.sequence, Slot::Ready(Rope::new()));
-                self.end(Ending::Handler(reason));
-            }
-        }
-    }
-
-    fn submit(&mut self, token: Token, work: Work, frame_size: usize, local: &mut Local) {
-        local.counts.worked += 1;
-        self.at_work = true;
-        self.work_size = frame_size as u64;
-        let permit = Arc::clone(&self.permit);
-        let job = Job {
-            work,
-            token: token.to_u64(),
-            mailbox: Arc::clone(&local.mailbox),
-            permit,
-        };
-        if !local.workers.submit(job) {
-            self.answers.set(token.sequence, Slot::Ready(Rope::new()));
-            self.end(Ending::WorkersFull);
-        }
-    }
-
-    /// Polls the answer of `token`. Whether that calls for a turn.
-    pub(crate) fn poll(&mut self, token: Token, local: &mut Local, now: Instant) -> bool {
-        local.counts.polls += 1;
-        match self
-            .answers
-            .poll(token.sequence, token.to_u64(), &mut local.marks, now)
-        {
-            Polled::Answered => {
-                self.progress = now;
-                true
-            }
-            Polled::Waits(deadline) => {
-                self.bring_timer_forward(deadline, local);
-                false
-            }
-            Polled::Work(work) => {
-                self.hand_over(token, work, local);
-                false
-            }
-            Polled::Broken => {
-                self.broken(token.sequence);
-                true
-            }
-            Polled::Gone => false,
-        }
-    }
-
-    /// A worker goes on with what has waited: at once, or when the one that has another answer of this connection is back.
-    fn hand_over(&mut self, token: Token, work: Work, local: &mut Local) {
-        if self.at_work {
-            self.answers.set(token.sequence, Slot::Queued(work));
-        } else {
-            self.answers.set(token.sequence, Slot::at_work());
-            self.submit(token, work, 0, local);
-        }
-    }
-
     fn broken(&mut self, sequence: u32) {
         self.answers.set(sequence, Slot::Ready(Rope::new()));
         self.end(Ending::Panicked);
     }
 
     // Sending.
-
-    fn flush(&mut self, local: &mut Local, now: Instant) -> Result<Progress, Ending> {
-        if self.sender.is_empty() || !self.writable || self.fetching || self.hung_up {
-            return Ok(Progress::Done);
-        }
-        let before = self.sender.size();
-        let begin = Instant::now();
-        let progress = self
-            .sender
-            .send(self.socket.as_fd(), &mut local.paths)
-            .map_err(Ending::Send)?;
-        local.counts.slow_sends += u64::from(begin.elapsed() >= SLOW_SEND);
-        if self.sender.size() < before {
-            self.progress = now;
-        }
-        self.writable = progress != Progress::Blocked;
-        if progress == Progress::Cold {
-            self.fetch(local)?;
-        }
-        Ok(progress)
-    }
-
-    /// Tells the socket's end from word of sends without copying, which comes the same way.
-    fn take_error(&mut self, local: &mut Local) {
-        let socket = self.socket.as_fd();
-        self.sender.complete(socket, &mut local.paths);
-        self.hung_up |= !matches!(sockopt::socket_error(socket), Ok(Ok(())));
-    }
-
-    /// Has the next bytes brought into memory, and waits.
-    fn fetch(&mut self, local: &mut Local) -> Result<(), Ending> {
-        let Some(cold) = self.sender.cold() else {
-            return Ok(());
-        };
-        local.counts.fetches += 1;
-        local.counts.fetched_bytes += cold.size();
-        let behind = match local.shared.limits.cold_reads {
-            ColdReads::LetGo => self.behind.push(cold.clone()),
-            ColdReads::Keep | ColdReads::Wait => Vec::new(),
-        };
-        self.fetching = true;
-        let submitted = self.submit_fetch(local, Some(cold), behind);
-        submitted.then_some(()).ok_or(Ending::FetchersFull)
-    }
-
-    fn submit_fetch(&self, local: &Local, cold: Option<Cold>, behind: Vec<Cold>) -> bool {
-        local.fetchers.submit(fetchers::Job {
-            cold,
-            behind,
-            key: self.key,
-            mailbox: Arc::clone(&local.mailbox),
-            permit: Arc::clone(&self.permit),
-        })
-    }
-
-    /// Takes what a fetcher says.
-    pub(crate) fn fetched(&mut self, outcome: Option<Result<(), SendError>>, now: Instant) {
-        self.fetching = false;
-        self.progress = now;
-        match outcome {
-            Some(Ok(())) => self.sender.fetched(),
-            Some(Err(error)) => self.fail(Ending::Send(error)),
-            None => self.fail(Ending::FetchPanicked),
-        }
-    }
 
     /// Ends it at once: what it is owed cannot be sent.
     fn fail(&mut self, ending: Ending) {

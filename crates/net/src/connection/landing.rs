@@ -1,0 +1,102 @@
+//! A long frame on its way from the socket straight to where the handler wants it; [`crate::landing`] says whether and when.
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use pagelog_store::answer::{Context, Landed};
+
+use super::Connection;
+use crate::answers::Slot;
+use crate::contain::contain;
+use crate::frame::PREFIX_SIZE;
+use crate::inbox::Inbox;
+use crate::landing::{Arrival, Next};
+use crate::local::Local;
+use crate::slots::Token;
+
+/// What became of an attempt to land a frame.
+pub(super) enum Step {
+    /// It is taken, or waits.
+    Done,
+    /// It is to be received as any other.
+    Gather,
+}
+
+impl Connection {
+    /// Takes a long frame from the socket straight to where the handler wants it, once all of its rest waits there.
+    pub(super) fn land(&mut self, size: usize, local: &mut Local, now: Instant) -> Step {
+        let front = &self.inbox.unhandled()[PREFIX_SIZE..];
+        let frame_size = size - PREFIX_SIZE;
+        let handler = &mut self.handler;
+        let arrival = Arrival {
+            front: front.len(),
+            rest: frame_size - front.len(),
+            ended: self.peer_ended || self.hung_up,
+        };
+        let asked = || contain(|| handler.lands(front, frame_size)).unwrap_or(false);
+        match self.landing.ask(&self.socket, arrival, now, asked) {
+            Next::Gather => Step::Gather,
+            Next::Wait(until) => {
+                self.readable = false;
+                self.bring_timer_forward(Some(until), local);
+                Step::Done
+            }
+            Next::Land { more } => {
+                let token = self.next_token();
+                let context = Context {
+                    now,
+                    notify: &local.notify,
+                    token: token.to_u64(),
+                };
+                let front = &self.inbox.unhandled()[PREFIX_SIZE..];
+                let incoming = &mut self.socket.as_fd();
+                let handler = &mut self.handler;
+                let landed = contain(|| handler.land(front, frame_size, incoming, &context));
+                self.landed(landed, size, more, token, local, now)
+            }
+        }
+    }
+
+    pub(super) fn landed(
+        &mut self,
+        landed: Option<Landed>,
+        size: usize,
+        more: bool,
+        token: Token,
+        local: &mut Local,
+        now: Instant,
+    ) -> Step {
+        self.progress = now;
+        match landed {
+            Some(Landed::TakenBack(bytes)) => {
+                self.landing.refused(&self.socket, bytes.len());
+                local.counts.landings_refused += u64::from(!bytes.is_empty());
+                if bytes.is_empty() {
+                    return Step::Gather;
+                }
+                local.counts.carried_bytes += bytes.len() as u64;
+                self.inbox.extend(&bytes);
+                self.handle_inbox(local, now);
+            }
+            Some(Landed::Answered(answer)) => {
+                local.counts.frames += 1;
+                local.counts.landed += 1;
+                local.counts.landed_bytes += (size - self.inbox.unhandled().len()) as u64;
+                local.received(self.key, size - self.inbox.unhandled().len(), now);
+                self.inbox = Inbox::default();
+                self.readable = self.landing.next_frame(&self.socket)
+                    || more
+                    || self.peer_ended
+                    || self.hung_up;
+                self.answers.push(Slot::at_work());
+                self.take_answer(token, answer, size - PREFIX_SIZE, local, now);
+                self.answers.release(&mut self.sender);
+            }
+            None => {
+                self.answers.push(Slot::at_work());
+                self.broken(token.sequence);
+            }
+        }
+        Step::Done
+    }
+}

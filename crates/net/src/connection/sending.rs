@@ -1,0 +1,88 @@
+//! What is answered goes into the socket, and what of it is not in memory is fetched before.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pagelog_transfer::{Cold, Progress, SendError};
+use rustix::net::sockopt;
+
+use super::Connection;
+use crate::ending::Ending;
+use crate::fetchers::{self, ColdReads};
+use crate::local::Local;
+
+/// A send moves 2 MiB at most: one that takes so long has waited for the disk, or for the processor.
+const SLOW_SEND: Duration = Duration::from_millis(10);
+
+impl Connection {
+    pub(super) fn flush(&mut self, local: &mut Local, now: Instant) -> Result<Progress, Ending> {
+        if self.sender.is_empty() || !self.writable || self.fetching || self.hung_up {
+            return Ok(Progress::Done);
+        }
+        let before = self.sender.size();
+        let begin = Instant::now();
+        let progress = self
+            .sender
+            .send(self.socket.as_fd(), &mut local.paths)
+            .map_err(Ending::Send)?;
+        local.counts.slow_sends += u64::from(begin.elapsed() >= SLOW_SEND);
+        if self.sender.size() < before {
+            self.progress = now;
+        }
+        self.writable = progress != Progress::Blocked;
+        if progress == Progress::Cold {
+            self.fetch(local)?;
+        }
+        Ok(progress)
+    }
+
+    /// Tells the socket's end from word of sends without copying, which comes the same way.
+    pub(super) fn take_error(&mut self, local: &mut Local) {
+        let socket = self.socket.as_fd();
+        self.sender.complete(socket, &mut local.paths);
+        self.hung_up |= !matches!(sockopt::socket_error(socket), Ok(Ok(())));
+    }
+
+    /// Has the next bytes brought into memory, and waits.
+    pub(super) fn fetch(&mut self, local: &mut Local) -> Result<(), Ending> {
+        let Some(cold) = self.sender.cold() else {
+            return Ok(());
+        };
+        local.counts.fetches += 1;
+        local.counts.fetched_bytes += cold.size();
+        let behind = match local.shared.limits.cold_reads {
+            ColdReads::LetGo => self.behind.push(cold.clone()),
+            ColdReads::Keep | ColdReads::Wait => Vec::new(),
+        };
+        self.fetching = true;
+        let submitted = self.submit_fetch(local, Some(cold), behind);
+        submitted.then_some(()).ok_or(Ending::FetchersFull)
+    }
+
+    pub(super) fn submit_fetch(
+        &self,
+        local: &Local,
+        cold: Option<Cold>,
+        behind: Vec<Cold>,
+    ) -> bool {
+        local.fetchers.submit(fetchers::Job {
+            cold,
+            behind,
+            key: self.key,
+            mailbox: Arc::clone(&local.mailbox),
+            permit: Arc::clone(&self.permit),
+        })
+    }
+
+    /// Takes what a fetcher says.
+    pub(crate) fn fetched(&mut self, outcome: Option<Result<(), SendError>>, now: Instant) {
+        self.fetching = false;
+        self.progress = now;
+        match outcome {
+            Some(Ok(())) => self.sender.fetched(),
+            Some(Err(error)) => self.fail(Ending::Send(error)),
+            None => self.fail(Ending::FetchPanicked),
+        }
+    }
+}
