@@ -61,6 +61,7 @@ mod stream;
 mod streams;
 mod sync;
 mod tail;
+mod turns;
 mod verify;
 mod warm;
 mod watermark;

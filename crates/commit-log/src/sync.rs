@@ -102,6 +102,12 @@ impl SyncSide {
         log.sleep(|| awake() || log.failure().is_some(), until, Some(timeout));
     }
 
+    /// Sleeps until the event loops that are in a turn ([`Subscription::begin_turn`](crate::Subscription::begin_turn)) have ended it, for
+    /// `limit` at most: what they append by then, the next write takes along. Whether they have ended it.
+    pub fn wait_for_turns(&self, limit: Duration) -> bool {
+        self.log.durable().wait_for_turns(limit)
+    }
+
     /// Something that ends a sleep.
     pub fn waker(&self) -> Waker {
         Waker {

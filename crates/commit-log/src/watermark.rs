@@ -1,6 +1,9 @@
 //! A position that only grows, and those who wait for it: threads by [`Watermark::wait`], event loops by a [`Subscription`].
 //!
 //! A publisher touches a waiter only when that waiter's position has been reached, so a sync wakes only whom it served.
+//!
+//! An event loop serves many, and those it tells that they are served send their next entries to it. It is in a *turn* from the call, or from when it
+//! wakes for anything else, until it has nothing left to do; what comes next for the log is known at the end of it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use arc_swap::ArcSwap;
 use pagelog_segment::Position;
 
 use crate::sleepers::Sleepers;
+use crate::turns::Turns;
 
 /// No position is wanted.
 const NOTHING: u64 = u64::MAX;
@@ -43,6 +47,7 @@ pub struct Subscription {
 struct Subscriber {
     /// The lowest position wanted since the last call.
     wanted: AtomicU64,
+    turns: Turns,
     call: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -77,6 +82,7 @@ impl Watermark {
     pub fn subscribe(self: &Arc<Self>, call: Arc<dyn Fn() + Send + Sync>) -> Subscription {
         let subscriber = Arc::new(Subscriber {
             wanted: AtomicU64::new(NOTHING),
+            turns: Turns::default(),
             call,
         });
         self.subscribers.rcu(|all| {
@@ -115,6 +121,13 @@ impl Watermark {
         }
     }
 
+    /// Blocks until every subscriber that is in a turn has ended it, for at most `limit`. Whether they have. Turns that begin meanwhile are not waited for.
+    pub(crate) fn wait_for_turns(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let subscribers = self.subscribers.load();
+        subscribers.iter().all(|one| one.turns.wait(deadline))
+    }
+
     fn outcome(&self, at: Position) -> Option<WaitOutcome> {
         if self.get() >= at {
             Some(WaitOutcome::Reached)
@@ -140,6 +153,18 @@ impl Subscription {
             self.subscriber.call_if_reached(self.mark.get().0);
         }
     }
+
+    /// Says that the subscriber works and may append soon. A call begins its turn by itself, before the subscriber knows.
+    ///
+    /// Only the thread that takes the turns may say this and [`Subscription::end_turn`].
+    pub fn begin_turn(&self) {
+        self.subscriber.turns.begin();
+    }
+
+    /// Says that the subscriber has appended what it had to.
+    pub fn end_turn(&self) {
+        self.subscriber.turns.end();
+    }
 }
 
 impl Drop for Subscription {
@@ -154,6 +179,7 @@ impl Drop for Subscription {
 impl Subscriber {
     fn call_if_reached(&self, mark: u64) {
         if self.wanted.load(SeqCst) <= mark && self.wanted.swap(NOTHING, SeqCst) != NOTHING {
+            self.turns.begin();
             (self.call)();
         }
     }
@@ -233,6 +259,28 @@ mod tests {
         drop(subscription);
         mark.publish(Position(1));
         assert_eq!(calls.load(SeqCst), 0);
+    }
+
+    #[test]
+    fn a_call_begins_a_turn_that_is_waited_for() {
+        const LONG: Duration = Duration::from_secs(60);
+        let mark = Watermark::new(Position(0));
+        let (_, subscription) = counting(&mark);
+        assert!(mark.wait_for_turns(LONG));
+        subscription.want(Position(1));
+        mark.publish(Position(1));
+        let ended = Arc::new(AtomicBool::new(false));
+        let ending = Arc::clone(&ended);
+        let thread = std::thread::spawn(move || {
+            ending.store(true, SeqCst);
+            subscription.end_turn();
+            subscription
+        });
+        assert!(mark.wait_for_turns(LONG));
+        assert!(ended.load(SeqCst));
+        let subscription = thread.join().unwrap();
+        subscription.begin_turn();
+        assert!(!mark.wait_for_turns(Duration::ZERO));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use pagelog_commit_log::{Log, Watermark};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// Whoever waits for the durable mark survives a power cut. One sync serves everyone who waits when it starts; the next one starts
-    /// when it ends and somebody waits. There is no linger.
+    /// when it ends and somebody waits. There is no linger; after a group of more than one entry,
+    /// event loops in the midst of their round may finish it, for an eighth of that group's time at most.
     Sync,
     /// Entries survive the death of this process as soon as they are written, a power cut takes at most what the last intervals
     /// brought. On the mapped route they are written when they are appended; on the staged route a little later, and nobody

@@ -34,6 +34,20 @@ impl MarkWaits {
         ])
     }
 
+    /// A round begins that may append: a sync waits a little for it.
+    pub(crate) fn begin_turn(&self) {
+        self.durable().subscription.begin_turn();
+    }
+
+    /// The round is at its end.
+    pub(crate) fn end_turn(&self) {
+        self.durable().subscription.end_turn();
+    }
+
+    fn durable(&self) -> &MarkWait {
+        &self.0[index(Mark::Durable)]
+    }
+
     /// Whether there is nothing to wait for: the mark is there, or will never be.
     pub(crate) fn is_reached(&self, mark: Mark, at: Position) -> bool {
         let wait = &self.0[index(mark)];

@@ -100,6 +100,7 @@ impl Reactor {
     }
 
     fn sleep(&mut self) -> io::Result<()> {
+        self.local.marks.end_turn();
         let idle =
             self.ready.is_empty() && !self.local.may_resume() && self.local.mailbox.may_sleep();
         let timeout = if idle {
@@ -110,6 +111,7 @@ impl Reactor {
         let listeners = self.acceptor.as_ref().map_or(0, Acceptor::count);
         let waited = self.poller.wait(timeout, listeners, &mut self.happened);
         self.local.mailbox.awake();
+        self.local.marks.begin_turn();
         waited
     }
 

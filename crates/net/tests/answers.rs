@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pagelog_store::answer::Mark;
 use pagelog_transfer::Path;
-use support::{Fixture, ask, request, wait_until};
+use support::{Fixture, PATIENCE, ask, request, wait_until};
 
 #[test]
 fn pipelined_frames_are_answered_in_order() {
@@ -41,6 +41,24 @@ fn a_ready_answer_waits_for_those_before_it() {
     fixture.log.sync();
     assert_eq!(client.receive(), slow);
     assert_eq!(client.receive(), request(ask::NOW, b"quick"));
+}
+
+#[test]
+fn a_sync_can_wait_for_a_reactor_in_the_midst_of_its_round() {
+    let fixture = Fixture::new();
+    let mut client = fixture.client();
+    let held = request(ask::HELD, b"");
+    client.send(&held);
+    // Other rounds end within the time of a look, this one does not.
+    wait_until("the reactor stands still", || {
+        !fixture.log.wait_for_turns(Duration::from_millis(100))
+    });
+    fixture.stage.open_gate();
+    assert!(fixture.log.wait_for_turns(PATIENCE));
+    assert_eq!(client.receive(), held);
+    wait_until("all reactors sleep", || {
+        fixture.log.wait_for_turns(Duration::ZERO)
+    });
 }
 
 #[test]

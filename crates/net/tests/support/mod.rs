@@ -27,6 +27,8 @@ pub(crate) mod ask {
     pub(crate) const SILENT: u8 = b's';
     /// When the mark durable is at the position that follows, eight bytes.
     pub(crate) const DURABLE: u8 = b'd';
+    /// At once, by a reactor that stands still until the test opens the gate.
+    pub(crate) const HELD: u8 = b'g';
     /// When it is written.
     pub(crate) const WRITTEN: u8 = b'w';
     /// After so many milliseconds, four bytes.
@@ -115,6 +117,10 @@ impl Handler for TestHandler {
         match frame.first() {
             Some(&ask::NOW) => Answer::Now(answer),
             Some(&ask::SILENT) => Answer::Silent,
+            Some(&ask::HELD) => {
+                stage.pass_gate();
+                Answer::Now(answer)
+            }
             Some(&ask::MUTE) => {
                 let time = Duration::from_millis(u64::from(number(&frame[1..])));
                 self.muted_until = Some(context.now + time);
@@ -328,6 +334,11 @@ impl TestLog {
     pub(crate) fn sync(&mut self) {
         self.sync.write().unwrap();
         self.sync.sync().unwrap();
+    }
+
+    /// Whether no reactor is in the midst of its round, or has come to the end of it within `limit`.
+    pub(crate) fn wait_for_turns(&self, limit: Duration) -> bool {
+        self.sync.wait_for_turns(limit)
     }
 
     /// Has a sync fail, which ends the log.
