@@ -1,13 +1,18 @@
 //! A durable append by one thread and by many, beside the disk and beside other logs.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use pagelog_commit_log::{LogOptions, Storage};
 use pagelog_flush::Policy;
+use pagelog_segment::Directory;
 
 use super::BENCH;
 use super::durable_plots::{Case, plots};
-use super::engine::{Engine, STAGED};
+use super::engine::{Engine, PAYLOAD_SIZE_MAX, SEGMENT_SIZE, STAGED};
+use super::used_again::UsedAgain;
 use super::writers::round;
 use crate::figure::{Aim, Figure};
 use crate::limit::sync::{BareSync, Blocks};
@@ -20,6 +25,8 @@ use crate::statistics::Spread;
 const RECORD_SIZE: usize = 1024;
 const FDATASYNC: &str = "fdatasync, written blocks";
 const FRESH: &str = "fdatasync";
+/// Pagelog on the file of a deleted segment, as it is after retention has begun; its other row is of a new log, on new files.
+const USED_AGAIN: &str = "segment used again";
 const RATE: Metric = Metric {
     name: "rate",
     unit: "records/s",
@@ -63,7 +70,9 @@ fn one(
 ) -> Result<(Vec<Figure>, Case)> {
     let peers = Peers::start(settings)?;
     let engine = Engine::start(&settings.directory, STAGED, Policy::Sync)?;
+    let used_again = on_used_segment(settings)?;
     let stream = engine.stream(0);
+    let stream_used_again = used_again.stream(0);
     let payload = [0x5a; RECORD_SIZE];
     let mut written = BareSync::new(&settings.directory, Blocks::Written, RECORD_SIZE)?;
     let mut fresh = BareSync::new(&settings.directory, Blocks::Fresh, RECORD_SIZE)?;
@@ -77,30 +86,48 @@ fn one(
             records += sample.operations;
             Ok(sample)
         }),
+        Contender::new(USED_AGAIN, || {
+            round(writers, length, RECORD_SIZE, |_| {
+                used_again.append_durably(&stream_used_again, &payload)
+            })
+        }),
         Contender::new(FDATASYNC, || written.run(length / 4)),
         Contender::new(FRESH, || fresh.run(length / 4)),
     ];
     peers.compete(&mut contenders, writers, length, &payload);
     let rounds = Rounds::run(settings.rounds, contenders)?;
     let report = engine.stop()?;
+    used_again.stop()?;
 
     let mut figures = Vec::new();
-    for limit in [FDATASYNC, FRESH] {
-        let ratio = (writers == 1 && limit == FDATASYNC).then_some(Aim::RatioAtMost(1.3));
-        figures.push(Figure {
-            limit: rounds.beside(limit, &Metric::P50),
-            aim: ratio,
-            ..rounds.figure(BENCH, format!("{case}: p50"), &Metric::P50)?
-        });
-    }
-    figures.push(rounds.figure(BENCH, format!("{case}: p99"), &Metric::P99)?);
-    for limit in peers.names().into_iter().chain([FDATASYNC]) {
-        let is_peer = limit != FDATASYNC;
-        figures.push(Figure {
-            limit: rounds.beside(limit, &RATE),
-            aim: aim.filter(|_| is_peer).map(Aim::RatioAtLeast),
-            ..rounds.figure(BENCH, format!("{case}: rate"), &RATE)?
-        });
+    let used_again = format!("{case}, {USED_AGAIN}");
+    for (own, case) in [(PAGELOG, case), (USED_AGAIN, &used_again)] {
+        let figure = |metric: &Metric| -> Result<Figure> {
+            let spread = rounds.spread(own, metric)?;
+            Ok(Figure::new(
+                BENCH,
+                format!("{case}: {}", metric.name),
+                metric.unit,
+                spread,
+            ))
+        };
+        for limit in [FDATASYNC, FRESH] {
+            let ratio = (writers == 1 && limit == FDATASYNC).then_some(Aim::RatioAtMost(1.3));
+            figures.push(Figure {
+                limit: rounds.pair(own, limit, &Metric::P50),
+                aim: ratio,
+                ..figure(&Metric::P50)?
+            });
+        }
+        figures.push(figure(&Metric::P99)?);
+        for limit in peers.names().into_iter().chain([FDATASYNC]) {
+            let is_peer = limit != FDATASYNC;
+            figures.push(Figure {
+                limit: rounds.pair(own, limit, &RATE),
+                aim: aim.filter(|_| is_peer).map(Aim::RatioAtLeast),
+                ..figure(&RATE)?
+            });
+        }
     }
     let syncs = report.counters.syncs as f64 * 1e3 / records as f64;
     figures.extend(Spread::of(vec![syncs]).map(|value| {
@@ -112,7 +139,21 @@ fn one(
         )
     }));
     let beside = peers.names().into_iter().chain([FDATASYNC]);
-    Ok((figures, Case::of(writers, &rounds, beside.collect(), &RATE)))
+    Ok((
+        figures,
+        Case::of(writers, &rounds, USED_AGAIN, beside.collect(), &RATE),
+    ))
+}
+
+/// A log that appends to a segment whose blocks were written before.
+fn on_used_segment(settings: &Settings) -> Result<Engine> {
+    let storage = |path: &Path| {
+        let directory = Directory::open(path)?;
+        Ok(Arc::new(UsedAgain::new(directory)) as Arc<dyn Storage>)
+    };
+    let size = settings.scaled(SEGMENT_SIZE as usize) as u64;
+    let options = LogOptions::new(size, STAGED, PAYLOAD_SIZE_MAX);
+    Engine::start_on(&settings.directory, storage, options, Policy::Sync)
 }
 
 /// The other logs, where this program was built with them.

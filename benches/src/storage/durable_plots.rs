@@ -16,6 +16,7 @@ impl Case {
     pub(super) fn of(
         writers: usize,
         rounds: &Rounds,
+        used_again: &'static str,
         beside: Vec<&'static str>,
         rate: &Metric,
     ) -> Case {
@@ -24,7 +25,8 @@ impl Case {
             Some((format!("{name}, {}", metric.name), Point::from(spread)))
         };
         let own = [&Metric::P50, &Metric::P99].map(|metric| point(PAGELOG, metric));
-        let others = beside.iter().map(|name| point(name, &Metric::P50));
+        let others = [used_again].into_iter().chain(beside.iter().copied());
+        let others = others.map(|name| point(name, &Metric::P50));
         let ratio = |name: &&'static str| Some((*name, rounds.beside(name, rate)?.ratio.median));
         Case {
             writers,

@@ -16,6 +16,7 @@ mod peers;
 mod sparse;
 mod streams;
 mod unwaited;
+mod used_again;
 mod writers;
 
 use anyhow::Result;

@@ -9,13 +9,18 @@
 //! Both only grow; a place is a count modulo the size. An entry is never split: if it does not fit before the ring's end, the rest is skipped.
 
 use std::io;
+use std::ops::Range;
 
 use pagelog_os::{Mapping, Populate};
+
+use crate::options::PAGE_SIZE;
 
 /// The memory. Who may write where is the business of [`Cursor`], which lives under the log's lock.
 #[derive(Debug)]
 pub(crate) struct Ring {
+    /// The ring, and a page of zeros behind it.
     pub(crate) memory: Mapping,
+    size: usize,
 }
 
 /// What is taken of a ring.
@@ -38,19 +43,25 @@ pub(crate) struct Place {
 impl Ring {
     /// Takes the memory and pins it; where the limit refuses that, it is touched once and may be swapped.
     pub(crate) fn new(size: usize) -> io::Result<Ring> {
-        let memory = Mapping::anonymous(size)?;
+        let memory = Mapping::anonymous(size + PAGE_SIZE as usize)?;
         if let Err(refused) = memory.lock(0..size) {
             tracing::info!("the staging ring of {size} bytes is not pinned: {refused}");
             if let Err(error) = memory.populate(0..size, Populate::Write) {
                 tracing::debug!("the staging ring is not touched ahead: {error}");
             }
         }
-        Ok(Ring { memory })
+        Ok(Ring { memory, size })
+    }
+
+    /// So many zeros, at most a page less a byte.
+    pub(crate) fn zeros(&self, count: usize) -> Range<usize> {
+        debug_assert!(count < PAGE_SIZE as usize);
+        self.size..self.size + count
     }
 
     pub(crate) fn cursor(&self) -> Cursor {
         Cursor {
-            size: self.memory.size() as u64,
+            size: self.size as u64,
             head: 0,
             tail: 0,
         }

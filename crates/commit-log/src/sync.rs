@@ -11,6 +11,7 @@ use crate::append::Appended;
 use crate::control::Control;
 use crate::error::{AppendError, LogFailure};
 use crate::log::Log;
+use crate::options::PAGE_SIZE;
 use crate::tail::Reserved;
 use crate::whole;
 
@@ -231,6 +232,7 @@ impl SyncSide {
         };
         match self.log.ring() {
             Some(ring) => {
+                self.ranges.push(ring.zeros(padding(at, &self.ranges)));
                 whole::write_gather(&**segment.file(), at, &ring.memory, &mut self.ranges)
                     .map_err(failed)
             }
@@ -275,6 +277,16 @@ impl Syncer {
         self.log.indexes().durable_reached(to);
         Ok(to)
     }
+}
+
+/// How many bytes are missing behind `ranges`, written at byte `at` of a file, to the end of a page.
+///
+/// Whole pages are written, zeros behind the last entry, which the next write overwrites: of a page that is written in part and not in memory, as in
+/// a file that was used before, the kernel would first read the rest from the disk.
+fn padding(at: u64, ranges: &[Range<usize>]) -> usize {
+    let size: usize = ranges.iter().map(ExactSizeIterator::len).sum();
+    let end = at + size as u64;
+    (end.next_multiple_of(PAGE_SIZE) - end) as usize
 }
 
 /// Adds a range, joined with the last one where they touch.

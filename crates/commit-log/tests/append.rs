@@ -8,6 +8,7 @@ use pagelog_commit_log::{
     StreamId, SyncSide,
 };
 use pagelog_segment::Directory;
+use pagelog_testing::MemoryStorage;
 
 const ROUTES: [Route; 2] = [
     Route::Staged {
@@ -203,4 +204,31 @@ fn the_size_of_a_payload_is_bounded() {
             max: 2048
         })
     ));
+}
+
+/// Else the kernel would read what it keeps of a page, in a file that was used before: from the disk, with everybody waiting.
+#[test]
+fn a_staged_write_covers_whole_pages_and_no_more() {
+    const PAGE_SIZE: usize = 4096;
+    const STALE: u8 = 0xa5;
+    let storage = MemoryStorage::new(1);
+    let options = LogOptions::new(4 * PAGE_SIZE as u64, ROUTES[0], 2048);
+    let opened = Log::open(Arc::new(storage.clone()), options, &mut |_| Ok(()));
+    let Opened { log, mut sync, .. } = opened.unwrap();
+    let name = "00000000000000000000.log";
+    let begun = log.written().get().0 as usize;
+    storage.overwrite(name, begun as u64, &[STALE; 4 * PAGE_SIZE][begun..]);
+    loop {
+        append(&log, 1, &body(3, 5));
+        let end = sync.write().unwrap().0 as usize;
+        let content = storage.content(name);
+        if end > content.len() {
+            // The segment was filled to its last byte, and the next one begun.
+            assert_eq!(content.len(), 4 * PAGE_SIZE);
+            return;
+        }
+        let (padding, behind) = content[end..].split_at(end.next_multiple_of(PAGE_SIZE) - end);
+        assert!(padding.iter().all(|byte| *byte == 0), "behind {end}");
+        assert!(behind.iter().all(|byte| *byte == STALE), "behind {end}");
+    }
 }
