@@ -9,7 +9,7 @@ use crate::fixture::{Fixture, ROUTES, SEGMENT_SIZE};
 /// All entries are of this size, so that old ones lie at the very bytes of the file where new ones would.
 const PAYLOAD_SIZE: usize = 420;
 const ENTRY_SIZE: u64 = 504;
-const PAGE_SIZE: u64 = 4096;
+const PAGE_SIZE: usize = 4096;
 
 fn append(fixture: &mut Fixture, number: u8) -> Position {
     fixture.append(1, &[number; PAYLOAD_SIZE]).end
@@ -25,9 +25,9 @@ fn recycle(storage: &MemoryStorage, fixture: &mut Fixture) -> u64 {
         let end = append(fixture, number as u8);
         fixture.flush();
         let begun = end.0 / SEGMENT_SIZE * SEGMENT_SIZE;
-        // Behind the page in which the next entry ends: that far a staged write may reach.
-        let next = (end.0 - begun + ENTRY_SIZE).next_multiple_of(PAGE_SIZE);
-        let lies_old = || left_over(storage, begun, next) > 5;
+        let next = (end.0 - begun + ENTRY_SIZE) as usize;
+        let old = next + untouched(&fixture.log.options().route, next);
+        let lies_old = || storage.content(&file(begun))[old..].starts_with(b"PLE1");
         if begun > base && begun >= 8 * SEGMENT_SIZE && lies_old() {
             return begun;
         }
@@ -40,6 +40,15 @@ fn recycle(storage: &MemoryStorage, fixture: &mut Fixture) -> u64 {
         }
     }
     panic!("no segment was begun in a file that was used before");
+}
+
+/// How far behind byte `from` the first old entry begins that appending up to `from` has left alone: a staged write covers the whole page.
+fn untouched(route: &Route, from: usize) -> usize {
+    let covered = match route {
+        Route::Staged { .. } => from.next_multiple_of(PAGE_SIZE) - from,
+        Route::Mapped => 0,
+    };
+    covered.next_multiple_of(ENTRY_SIZE as usize)
 }
 
 fn file(base: u64) -> String {
