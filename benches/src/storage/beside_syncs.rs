@@ -57,13 +57,15 @@ pub(super) fn run(settings: &Settings) -> Result<Vec<Figure>> {
 }
 
 fn one(settings: &Settings, case: &str, in_flight: usize) -> Result<Vec<Figure>> {
-    let staged = Engine::start(&settings.directory, STAGED, Policy::Sync)?;
     let size = settings.scaled(SEGMENT_SIZE as usize) as u64;
-    let options = LogOptions {
+    // Both in blocks that were written before: warming writes those of a new segment, which staging does not.
+    let staged = LogOptions::new(size, STAGED, PAYLOAD_SIZE_MAX);
+    let staged = Engine::start_used_again(&settings.directory, staged, Policy::Sync)?;
+    let mapped = LogOptions {
         warm: Some(WARM_SYNCED),
         ..LogOptions::new(size, Route::Mapped, PAYLOAD_SIZE_MAX)
     };
-    let mapped = Engine::start_with(&settings.directory, options, Policy::Sync)?;
+    let mapped = Engine::start_used_again(&settings.directory, mapped, Policy::Sync)?;
     mapped.wait_ready()?;
     let rounds = Rounds::run(
         settings.rounds,

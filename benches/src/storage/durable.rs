@@ -1,18 +1,14 @@
 //! A durable append by one thread and by many, beside the disk and beside other logs.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use pagelog_commit_log::{LogOptions, Storage};
+use pagelog_commit_log::LogOptions;
 use pagelog_flush::Policy;
-use pagelog_segment::Directory;
 
 use super::BENCH;
 use super::durable_plots::{Case, plots};
 use super::engine::{Engine, PAYLOAD_SIZE_MAX, SEGMENT_SIZE, STAGED};
-use super::used_again::UsedAgain;
 use super::writers::round;
 use crate::figure::{Aim, Figure};
 use crate::limit::sync::{BareSync, Blocks};
@@ -70,7 +66,9 @@ fn one(
 ) -> Result<(Vec<Figure>, Case)> {
     let peers = Peers::start(settings)?;
     let engine = Engine::start(&settings.directory, STAGED, Policy::Sync)?;
-    let used_again = on_used_segment(settings)?;
+    let size = settings.scaled(SEGMENT_SIZE as usize) as u64;
+    let options = LogOptions::new(size, STAGED, PAYLOAD_SIZE_MAX);
+    let used_again = Engine::start_used_again(&settings.directory, options, Policy::Sync)?;
     let stream = engine.stream(0);
     let stream_used_again = used_again.stream(0);
     let payload = [0x5a; RECORD_SIZE];
@@ -143,17 +141,6 @@ fn one(
         figures,
         Case::of(writers, &rounds, USED_AGAIN, beside.collect(), &RATE),
     ))
-}
-
-/// A log that appends to a segment whose blocks were written before.
-fn on_used_segment(settings: &Settings) -> Result<Engine> {
-    let storage = |path: &Path| {
-        let directory = Directory::open(path)?;
-        Ok(Arc::new(UsedAgain::new(directory)) as Arc<dyn Storage>)
-    };
-    let size = settings.scaled(SEGMENT_SIZE as usize) as u64;
-    let options = LogOptions::new(size, STAGED, PAYLOAD_SIZE_MAX);
-    Engine::start_on(&settings.directory, storage, options, Policy::Sync)
 }
 
 /// The other logs, where this program was built with them.

@@ -14,6 +14,7 @@ use pagelog_flush::{Flush, Interval, Policy, Report};
 use pagelog_segment::{Directory, State};
 use tempfile::TempDir;
 
+use super::used_again::UsedAgain;
 use crate::process::threads_named;
 
 /// The size of a segment, the broker's default.
@@ -89,6 +90,22 @@ impl Engine {
     /// Where the log or its thread cannot be had.
     pub(super) fn start_with(parent: &Path, options: LogOptions, policy: Policy) -> Result<Engine> {
         let storage = |path: &Path| Ok(Arc::new(Directory::open(path)?) as Arc<dyn Storage>);
+        Engine::start_on(parent, storage, options, policy)
+    }
+
+    /// As [`Engine::start_with`], the first segment being a file that was used before.
+    ///
+    /// # Errors
+    /// Where the log or its thread cannot be had.
+    pub(super) fn start_used_again(
+        parent: &Path,
+        options: LogOptions,
+        policy: Policy,
+    ) -> Result<Engine> {
+        let storage = |path: &Path| {
+            let directory = Directory::open(path)?;
+            Ok(Arc::new(UsedAgain::new(directory)) as Arc<dyn Storage>)
+        };
         Engine::start_on(parent, storage, options, policy)
     }
 

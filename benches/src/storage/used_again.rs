@@ -1,30 +1,25 @@
-//! A directory whose first file was written before and is in nobody's memory: what the file of a deleted segment is when it is used again.
+//! A directory whose first segment was written before and is in nobody's memory: what the file of a deleted segment is when it is used again.
 
 use std::fs::OpenOptions;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use pagelog_os::file::{self, FileAdvice};
-use pagelog_segment::{Directory, Storage, StorageFile};
+use pagelog_segment::{Directory, Position, Storage, StorageFile, file_name};
 
 const STEP_SIZE: usize = 1 << 20;
 /// What it holds of its earlier life.
 const OLD: u8 = 0xa5;
 
-/// As [`Directory`], but for how the first file is made.
+/// As [`Directory`], but for how the first segment is made.
 #[derive(Debug)]
 pub(super) struct UsedAgain {
     directory: Directory,
-    begun: AtomicBool,
 }
 
 impl UsedAgain {
     pub(super) fn new(directory: Directory) -> UsedAgain {
-        UsedAgain {
-            directory,
-            begun: AtomicBool::new(false),
-        }
+        UsedAgain { directory }
     }
 
     fn fill(&self, name: &str, size: u64) -> io::Result<()> {
@@ -48,7 +43,8 @@ impl Storage for UsedAgain {
 
     fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn StorageFile>> {
         let file = self.directory.create(name, size)?;
-        if !self.begun.swap(true, Relaxed) {
+        // It has another name as long as it is not complete; files of other kinds have none like it.
+        if name.starts_with(&file_name(Position(0))) {
             self.fill(name, size)?;
         }
         Ok(file)
