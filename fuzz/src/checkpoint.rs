@@ -2,6 +2,8 @@
 //!
 //! A checksum keeps a fuzzer out, so it is made right again behind each change.
 
+use pagelog_record::crc32c;
+
 use crate::input::Input;
 use crate::recovery::{open, original, storage};
 
@@ -72,10 +74,10 @@ fn seal(content: &mut [u8]) {
     if let Some(told_size) = body_size.checked_sub(streams_size) {
         content[TOLD_SIZE_AT..TOLD_SIZE_AT + 8].copy_from_slice(&told_size.to_le_bytes());
     }
-    let checksum = crc32c::crc32c(&content[..HEADER_CHECKSUM_AT]);
+    let checksum = crc32c::of(&content[..HEADER_CHECKSUM_AT]);
     content[HEADER_CHECKSUM_AT..BODY_AT].copy_from_slice(&checksum.to_le_bytes());
     let end = content.len() - 4;
-    let checksum = crc32c::crc32c(&content[BODY_AT..end]);
+    let checksum = crc32c::of(&content[BODY_AT..end]);
     content[end..].copy_from_slice(&checksum.to_le_bytes());
 }
 

@@ -8,6 +8,7 @@ use pagelog_commit_log::{
     IndexReader, Indexed, Log, LogOptions, NewEntry, Offset, Opened, Producer, Route, Storage,
     StreamId,
 };
+use pagelog_record::crc32c;
 use pagelog_testing::MemoryStorage;
 
 use crate::input::Input;
@@ -107,10 +108,10 @@ fn sealed(input: &mut Input<'_>) -> Vec<u8> {
 fn seal(file: &mut Vec<u8>, table_at: usize) {
     let blocks = file[PAGE_SIZE..table_at].chunks(PAGE_SIZE);
     let table: Vec<u8> = blocks
-        .flat_map(|block| crc32c::crc32c(block).to_le_bytes())
+        .flat_map(|block| crc32c::of(block).to_le_bytes())
         .collect();
-    file[68..72].copy_from_slice(&crc32c::crc32c(&table).to_le_bytes());
-    let checksum = crc32c::crc32c(&file[..HEADER_SIZE - 4]);
+    file[68..72].copy_from_slice(&crc32c::of(&table).to_le_bytes());
+    let checksum = crc32c::of(&file[..HEADER_SIZE - 4]);
     file[HEADER_SIZE - 4..HEADER_SIZE].copy_from_slice(&checksum.to_le_bytes());
     file.extend(table);
 }

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use pagelog_record::crc32c;
+
 use crate::sample::Sample;
 
 /// Reads the first `size` bytes of `path` and checksums them.
@@ -24,7 +26,7 @@ pub(crate) fn read_and_checksum(path: &Path, size: u64) -> Result<Sample> {
         if count == 0 {
             break;
         }
-        checksum = crc32c::crc32c_append(checksum, &buffer[..count]);
+        checksum = crc32c::append(checksum, &buffer[..count]);
         sample.bytes += count as u64;
     }
     std::hint::black_box(checksum);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pagelog_os::Mapping;
 use pagelog_record::{
-    ALIGNMENT, Epoch, HEADER_SIZE, Header, Kind, Offset, Producer, StreamId, entry_size,
+    ALIGNMENT, Epoch, HEADER_SIZE, Header, Kind, Offset, Producer, Sealing, StreamId, entry_size,
 };
 use pagelog_segment::{NextError, Position, Segment, file_name};
 
@@ -19,6 +19,9 @@ use crate::tail::{Reserved, Tail};
 
 /// The longest [`NewEntry::head`], in bytes.
 pub const HEAD_SIZE_MAX: usize = 128;
+
+/// How much of a payload is summed and copied at a time: while the memory takes in one block the next one is summed.
+const BLOCK_SIZE: usize = 2048;
 
 /// An entry to be appended.
 #[derive(Clone, Copy)]
@@ -48,6 +51,14 @@ pub struct Assigned {
     pub epoch: Epoch,
 }
 
+/// A place that was given to an entry.
+pub(crate) struct Given {
+    pub(crate) number: u64,
+    pub(crate) reserved: Reserved,
+    /// Where it lies, on the mapped route.
+    pub(crate) segment: Option<Arc<Segment>>,
+}
+
 /// An entry that has its place. It is readable, written and durable when the log's marks have reached `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -67,28 +78,25 @@ impl Log {
     /// [`AppendError::Busy`] when there is no room yet, [`AppendError::NoSpace`] when the disk is full, and when the log is closed or has failed.
     pub fn append(&self, stream: &Stream, new: &NewEntry<'_>) -> Result<Appended, AppendError> {
         let payload_size = self.checked_size(new.head.len(), new.body.len())?;
-        let (number, reserved, base_offset) = {
+        let (given, base_offset) = {
             let mut tail = self.tail();
-            let (number, reserved) = self.reserve_place(&mut tail, entry_size(payload_size))?;
+            let given = self.reserve_place(&mut tail, entry_size(payload_size))?;
             tail.landings.copied_bytes += u64::from(payload_size);
             let item = Item {
                 base_offset: 0,
-                position: reserved.position,
+                position: given.reserved.position,
                 time_max_ms: new.record_time_max_ms,
                 payload_size,
                 count: new.count,
             };
             let base_offset = stream.take(item, self.indexes().pool());
-            (number, reserved, base_offset)
+            (given, base_offset)
         };
         if self.indexes().pool().has_crossed() {
             self.indexes().ring();
         }
-        let filling = Filling {
-            log: self,
-            number,
-            reserved,
-        };
+        let reserved = given.reserved;
+        let filling = Filling { log: self, given };
         let header = Header {
             kind: Kind::Data,
             payload_size,
@@ -143,10 +151,10 @@ impl Log {
             let size = u64::from(size);
             return Err(AppendError::TooLarge { size, max });
         }
-        let (number, reserved, header) = {
+        let (given, header) = {
             let mut tail = self.tail();
-            let (number, reserved) = self.reserve_place(&mut tail, original.entry_size())?;
-            let place = self.blank(reserved.position);
+            let given = self.reserve_place(&mut tail, original.entry_size())?;
+            let place = self.blank(given.reserved.position);
             let header = Header {
                 moved: true,
                 position: place.position,
@@ -155,13 +163,10 @@ impl Log {
                 ..*original
             };
             stream.take_moved(Item::of(&header));
-            (number, reserved, header)
+            (given, header)
         };
-        let filling = Filling {
-            log: self,
-            number,
-            reserved,
-        };
+        let reserved = given.reserved;
+        let filling = Filling { log: self, given };
         self.fill(&filling, &header, &[payload])?;
         Ok(Appended {
             position: Position(reserved.position),
@@ -254,12 +259,9 @@ impl Log {
         moved: bool,
     ) -> Result<Appended, AppendError> {
         let payload_size = payload.len() as u32;
-        let (number, reserved) = self.reserve_place(&mut self.tail(), entry_size(payload_size))?;
-        let filling = Filling {
-            log: self,
-            number,
-            reserved,
-        };
+        let given = self.reserve_place(&mut self.tail(), entry_size(payload_size))?;
+        let reserved = given.reserved;
+        let filling = Filling { log: self, given };
         let header = Header {
             moved,
             payload_size,
@@ -307,11 +309,7 @@ impl Log {
     }
 
     /// Gives an entry of `size` bytes its place, in the next segment if it does not fit into this one.
-    pub(crate) fn reserve_place(
-        &self,
-        tail: &mut Tail,
-        size: u64,
-    ) -> Result<(u64, Reserved), AppendError> {
+    pub(crate) fn reserve_place(&self, tail: &mut Tail, size: u64) -> Result<Given, AppendError> {
         if let Some(failure) = self.failure() {
             return Err(AppendError::Failed(failure));
         }
@@ -323,7 +321,16 @@ impl Log {
             self.roll(tail, size)?;
         }
         let end = tail.position + size;
-        tail.reserve(size, end).ok_or_else(|| self.ring_is_full())
+        let (number, reserved) = tail.reserve(size, end).ok_or_else(|| self.ring_is_full())?;
+        let segment = match reserved.place {
+            Some(_) => None,
+            None => Some(Arc::clone(&tail.segment)),
+        };
+        Ok(Given {
+            number,
+            reserved,
+            segment,
+        })
     }
 
     /// Whoever empties the ring may be waiting for more to come.
@@ -396,12 +403,10 @@ impl Log {
         header: &Header,
         payload: &[&[u8]],
     ) -> Result<(), AppendError> {
-        let reserved = &filling.reserved;
-        let segment = match reserved.place {
-            Some(_) => None,
-            None => self.segments().find(Position(reserved.position)),
-        };
-        let stored = match &segment {
+        let Given {
+            reserved, segment, ..
+        } = &filling.given;
+        let stored = match segment {
             Some(segment) => self.store(segment, reserved, header, payload),
             None => self.stage(reserved, header, payload),
         };
@@ -431,8 +436,8 @@ impl Log {
             file: file(),
             source,
         })?;
-        let sealed = self.seed().seal(header, payload);
-        copy(memory, at as usize, &sealed, payload).map_err(|fault| LogFailure::Fault {
+        let mut sealing = self.seed().sealing(header);
+        copy(memory, at as usize, &mut sealing, payload).map_err(|fault| LogFailure::Fault {
             file: file(),
             at,
             fault,
@@ -453,8 +458,8 @@ impl Log {
                 position: Position(reserved.position),
             });
         };
-        let sealed = self.seed().seal(header, payload);
-        copy(&ring.memory, place.at, &sealed, payload).map_err(|fault| LogFailure::Fault {
+        let mut sealing = self.seed().sealing(header);
+        copy(&ring.memory, place.at, &mut sealing, payload).map_err(|fault| LogFailure::Fault {
             file: "of the staging ring".into(),
             at: place.at as u64,
             fault,
@@ -482,13 +487,12 @@ impl Log {
 /// A reserved place that is being filled. If its thread dies before it is, the log ends: nobody could append behind it.
 struct Filling<'a> {
     log: &'a Log,
-    number: u64,
-    reserved: Reserved,
+    given: Given,
 }
 
 impl Filling<'_> {
     fn finish(&self) {
-        self.log.finish_place(self.number);
+        self.log.finish_place(self.given.number);
     }
 }
 
@@ -496,25 +500,28 @@ impl Drop for Filling<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.log.fail(LogFailure::Abandoned {
-                position: Position(self.reserved.position),
+                position: Position(self.given.reserved.position),
             });
         }
     }
 }
 
-/// Header, payload and padding, one after the other.
+/// Header, payload and padding. The header last, when the checksum of what is behind it is known.
 fn copy(
     memory: &Mapping,
-    mut at: usize,
-    header: &[u8; HEADER_SIZE],
+    begin: usize,
+    sealing: &mut Sealing,
     payload: &[&[u8]],
 ) -> Result<(), pagelog_os::MemoryFault> {
-    memory.copy_in(at, header)?;
-    at += HEADER_SIZE;
-    for part in payload {
-        memory.copy_in(at, part)?;
-        at += part.len();
+    let mut at = begin + HEADER_SIZE;
+    for block in payload.iter().flat_map(|part| part.chunks(BLOCK_SIZE)) {
+        sealing.update(block);
+        memory.copy_in(at, block)?;
+        at += block.len();
     }
     let padding = at.next_multiple_of(ALIGNMENT) - at;
-    memory.copy_in(at, &[0; ALIGNMENT][..padding])
+    if padding > 0 {
+        memory.copy_in(at, &[0; ALIGNMENT][..padding])?;
+    }
+    memory.copy_in(begin, &sealing.finish())
 }

@@ -1,8 +1,9 @@
 //! The work that keeps what tells where entries lie small in memory, and on the disk. Whoever has a thread that may wait for the disk does it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pagelog_segment::Position;
+use pagelog_segment::{Position, Segment};
 
 use crate::index::{IndexWork, SealError};
 use crate::log::Log;
@@ -29,7 +30,8 @@ impl Log {
         let durable = self.durable().get();
         if segment.end() <= active {
             if durable >= segment.end() {
-                self.indexes().seal(segment, segment.end())?;
+                self.indexes()
+                    .seal(segment, segment.end(), &|at| self.durable_part(at))?;
                 return Ok(IndexWork::Sealed(segment.base()));
             }
             self.want_durable(segment.end());
@@ -67,10 +69,19 @@ impl Log {
         let durable = self.durable().get();
         match self.segments().find(reached.indexed) {
             Some(segment) if reached.indexed < durable => {
-                self.indexes().seal(&segment, durable.min(segment.end()))
+                let to = durable.min(segment.end());
+                self.indexes()
+                    .seal(&segment, to, &|at| self.durable_part(at))
             }
             _ => Ok(()),
         }
+    }
+
+    /// The segment that holds `at`, and up to where its entries are durable.
+    fn durable_part(&self, at: Position) -> Option<(Arc<Segment>, Position)> {
+        let segment = self.segments().find(at)?;
+        let to = self.durable().get().min(segment.end());
+        Some((segment, to))
     }
 
     /// Sets how much memory may tell where entries lie before it is written into a file, in bytes; 16 MiB unless this is called.

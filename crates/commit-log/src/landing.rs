@@ -17,7 +17,7 @@ use pagelog_os::{Mapping, MemoryFault};
 use pagelog_record::{ALIGNMENT, HEADER_SIZE, Header, Kind, Sum, entry_size};
 use pagelog_segment::{Position, Segment, file_name};
 
-use crate::append::{Appended, Assigned, HEAD_SIZE_MAX, NewEntry};
+use crate::append::{Appended, Assigned, Given, HEAD_SIZE_MAX, NewEntry};
 use crate::error::{AppendError, LogFailure};
 use crate::index::Item;
 use crate::log::Log;
@@ -91,11 +91,11 @@ impl Log {
         size: LandingSize,
     ) -> Result<Landing<'a>, AppendError> {
         let payload_size = self.checked_size(size.head, size.body)?;
-        let (number, reserved) = self.reserve_place(&mut self.tail(), entry_size(payload_size))?;
-        let segment = match reserved.place {
-            Some(_) => None,
-            None => self.segments().find(Position(reserved.position)),
-        };
+        let Given {
+            number,
+            reserved,
+            segment,
+        } = self.reserve_place(&mut self.tail(), entry_size(payload_size))?;
         Ok(Landing {
             log: self,
             stream,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use pagelog_record::SECRET_SIZE;
+use pagelog_record::{SECRET_SIZE, crc32c};
 use pagelog_segment::{Storage, base_of};
 
 use crate::whole;
@@ -119,7 +119,7 @@ impl Meta {
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..24].copy_from_slice(&self.id);
         bytes[24..40].copy_from_slice(&self.secret);
-        let checksum = crc32c::crc32c(&bytes[..44]);
+        let checksum = crc32c::of(&bytes[..44]);
         bytes[44..].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
@@ -130,7 +130,7 @@ impl Meta {
                 reason: "it does not begin with PLGMETA1",
             });
         }
-        if bytes[44..] != crc32c::crc32c(&bytes[..44]).to_le_bytes() {
+        if bytes[44..] != crc32c::of(&bytes[..44]).to_le_bytes() {
             return Err(MetaError::Damaged {
                 reason: "its checksum does not fit",
             });

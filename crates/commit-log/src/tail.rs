@@ -116,7 +116,10 @@ impl Tail {
 
     /// Drops the finished run, where there is nothing left to do with it.
     pub(crate) fn drop_ready(&mut self) {
-        self.pending.drain(..self.ready);
+        // One by one: most often it is one.
+        for _ in 0..self.ready {
+            self.pending.pop_front();
+        }
         self.first += self.ready as u64;
         self.ready = 0;
     }

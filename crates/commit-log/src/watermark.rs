@@ -24,6 +24,8 @@ pub struct Watermark {
     value: AtomicU64,
     failed: AtomicBool,
     sleepers: Sleepers,
+    /// No subscriber wants a lower position than this one; one who wants it may have gone.
+    wanted: AtomicU64,
     subscribers: ArcSwap<Vec<Arc<Subscriber>>>,
 }
 
@@ -57,6 +59,7 @@ impl Watermark {
             value: AtomicU64::new(at.0),
             failed: AtomicBool::new(false),
             sleepers: Sleepers::default(),
+            wanted: AtomicU64::new(NOTHING),
             subscribers: ArcSwap::from_pointee(Vec::new()),
         })
     }
@@ -107,8 +110,21 @@ impl Watermark {
             return;
         }
         self.sleepers.reached(to.0);
-        for subscriber in self.subscribers.load().iter() {
-            subscriber.call_if_reached(to.0);
+        self.call_reached();
+    }
+
+    /// Calls the subscribers whose position has been reached. Whoever wants one looks at the mark himself after he has said so: one of the two
+    /// sees the other's.
+    fn call_reached(&self) {
+        while self.wanted.load(SeqCst) <= self.value.load(SeqCst) {
+            // Not a mere store: who has said before what he wants is seen among the subscribers then.
+            self.wanted.swap(NOTHING, SeqCst);
+            let mark = self.value.load(SeqCst);
+            for subscriber in self.subscribers.load().iter() {
+                subscriber.call_if_reached(mark);
+                let still = subscriber.wanted.load(SeqCst);
+                self.wanted.fetch_min(still, SeqCst);
+            }
         }
     }
 
@@ -147,6 +163,7 @@ impl Subscription {
         self.subscriber
             .wanted
             .fetch_min(at.0.min(NOTHING - 1), SeqCst);
+        self.mark.wanted.fetch_min(at.0.min(NOTHING - 1), SeqCst);
         if self.mark.failed.load(SeqCst) {
             self.subscriber.call_if_reached(NOTHING - 1);
         } else {
@@ -235,6 +252,34 @@ mod tests {
         let (calls, subscription) = counting(&mark);
         subscription.want(Position(5));
         assert_eq!(calls.load(SeqCst), 1);
+    }
+
+    /// Each round one position is wanted and reached by two threads at the same time; nobody publishes again before all were called.
+    #[test]
+    fn whoever_wants_while_it_is_reached_is_called() {
+        const ROUNDS: u64 = 5_000;
+        const WANTING: usize = 2;
+        let mark = Watermark::new(Position(0));
+        let start = std::sync::Barrier::new(WANTING + 1);
+        std::thread::scope(|scope| {
+            for _ in 0..WANTING {
+                scope.spawn(|| {
+                    let (calls, subscription) = counting(&mark);
+                    for round in 1..=ROUNDS {
+                        start.wait();
+                        subscription.want(Position(round));
+                        while (calls.load(SeqCst) as u64) < round {
+                            std::thread::yield_now();
+                        }
+                        assert_eq!(calls.load(SeqCst) as u64, round);
+                    }
+                });
+            }
+            for round in 1..=ROUNDS {
+                start.wait();
+                mark.publish(Position(round));
+            }
+        });
     }
 
     #[test]

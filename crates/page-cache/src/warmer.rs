@@ -11,7 +11,7 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -66,6 +66,8 @@ struct Shared {
     writer: AtomicU64,
     /// Where the writer must be for there to be something to do.
     wake_at: AtomicU64,
+    /// Where the range ends.
+    end: u64,
     stop: AtomicBool,
     progress: Mutex<Progress>,
     /// Signalled at every change of `progress`.
@@ -74,6 +76,9 @@ struct Shared {
 
 /// How much the thread gives way to others: it gets hardly any of a processor that others want, and all of an idle one.
 const NICE: i32 = 19;
+
+/// What the writer moves by before it is told, in bytes.
+const PAGE_SIZE: u64 = 4096;
 
 /// What the thread works on.
 struct Worker<F> {
@@ -121,6 +126,7 @@ impl Warmer {
         let shared = Arc::new(Shared {
             writer: AtomicU64::new(range.start),
             wake_at: AtomicU64::new(u64::MAX),
+            end: range.end,
             stop: AtomicBool::new(false),
             progress: Mutex::new(Progress::start(range.clone())),
             changed: Condvar::new(),
@@ -152,6 +158,12 @@ impl Warmer {
     /// Tells where the writer is, as a byte of the file: the window moves there. Never backward; cheap enough to be
     /// called after every append, by any thread.
     pub fn writer_at(&self, at: u64) {
+        // Within a page nothing depends on it but the end. Whom that keeps from seeing that he is waited for, the next call tells.
+        let told = self.shared.writer.load(Relaxed);
+        let wake_at = self.shared.wake_at.load(SeqCst);
+        if at / PAGE_SIZE == told / PAGE_SIZE && at < wake_at.min(self.shared.end) {
+            return;
+        }
         // In one order with the thread's own two steps (see `Worker::rest`): one of the two sees the other's.
         self.shared.writer.fetch_max(at, SeqCst);
         if at >= self.shared.wake_at.load(SeqCst) {

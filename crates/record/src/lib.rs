@@ -27,6 +27,7 @@
 //! assert!(seed.open(&bytes, b"hellO").is_err());
 //! ```
 
+pub mod crc32c;
 mod fields;
 mod header;
 mod seed;
@@ -35,6 +36,6 @@ mod vocabulary;
 
 pub use fields::{Field, fields};
 pub use header::{ALIGNMENT, HEADER_SIZE, Header, HeaderError, Kind, MAGIC, entry_size};
-pub use seed::{Checksum, ChecksumError, EntryError, SECRET_SIZE, Seed};
+pub use seed::{Checksum, ChecksumError, EntryError, SECRET_SIZE, Sealing, Seed};
 pub use sum::Sum;
 pub use vocabulary::{Epoch, Offset, Producer, StreamId};

@@ -1,10 +1,14 @@
 //! The checksum of entries, which only this log can make: it begins with the log's secret.
 
+use crate::crc32c::{self, Running};
 use crate::header::{CHECKSUM_AT, HEADER_SIZE, Header, HeaderError, field};
 use crate::sum::Sum;
 
 /// The size of a log's secret, in bytes.
 pub const SECRET_SIZE: usize = 16;
+
+/// The size of a checksum, in bytes.
+const CHECKSUM_SIZE: usize = 4;
 
 /// The start of every checksum in one log.
 ///
@@ -17,6 +21,13 @@ pub struct Seed(u32);
 pub struct Checksum {
     expected: u32,
     value: u32,
+}
+
+/// A header whose payload is being given.
+#[derive(Clone, Debug)]
+pub struct Sealing {
+    header: [u8; HEADER_SIZE],
+    sum: Running,
 }
 
 /// The bytes are not those that were written.
@@ -51,36 +62,52 @@ pub enum EntryError {
 impl Seed {
     /// The seed of the log with this secret.
     pub fn from_secret(secret: &[u8; SECRET_SIZE]) -> Seed {
-        Seed(crc32c::crc32c(secret))
+        Seed(crc32c::of(secret))
     }
 
     /// The bytes of `header`, with the checksum over it and over the payload, given in parts.
     ///
     /// A filler's payload is not covered: give no parts.
     pub fn seal(&self, header: &Header, payload: &[&[u8]]) -> [u8; HEADER_SIZE] {
-        let mut bytes = header.encode();
-        let mut value = self.over_header(&bytes);
-        for part in payload {
-            value = crc32c::crc32c_append(value, part);
-        }
-        bytes[CHECKSUM_AT..CHECKSUM_AT + 4].copy_from_slice(&value.to_le_bytes());
-        bytes
+        let mut sealing = self.sealing(header);
+        payload.iter().for_each(|part| sealing.update(part));
+        sealing.finish()
+    }
+
+    /// As [`Seed::seal`], for a payload that is given bit by bit.
+    ///
+    /// ```
+    /// # use pagelog_record::{Epoch, Header, Kind, Offset, Producer, Seed, StreamId};
+    /// # let header = Header {
+    /// #     kind: Kind::Data, moved: false, payload_size: 5, position: 0, durable: 0, base_offset: Offset(0), append_time_ms: 0,
+    /// #     record_time_max_ms: 0, stream: StreamId(1), count: 1, epoch: Epoch(1), producer: Producer::NONE,
+    /// # };
+    /// let seed = Seed::from_secret(b"sixteen byte key");
+    /// let mut sealing = seed.sealing(&header);
+    /// sealing.update(b"he");
+    /// sealing.update(b"llo");
+    /// assert_eq!(sealing.finish(), seed.seal(&header, &[b"hello"]));
+    /// ```
+    pub fn sealing(&self, header: &Header) -> Sealing {
+        let header = header.encode();
+        let mut sum = Running::behind(self.0);
+        sum.update(&covered(&header));
+        Sealing { header, sum }
     }
 
     /// As [`Seed::seal`], for a payload of which only the first bytes are at hand, and of the others their sum.
     pub fn seal_summed(&self, header: &Header, first: &[u8], rest: &Sum) -> [u8; HEADER_SIZE] {
-        let mut bytes = header.encode();
-        let before = crc32c::crc32c_append(self.over_header(&bytes), first);
-        let value = rest.behind_value(before);
-        bytes[CHECKSUM_AT..CHECKSUM_AT + 4].copy_from_slice(&value.to_le_bytes());
-        bytes
+        let mut sealing = self.sealing(header);
+        sealing.update(first);
+        let value = rest.behind_value(sealing.sum.value());
+        sealing.finish_with(value)
     }
 
     /// Begins to verify the entry with this header; feed it the first [`Header::covered_size`] bytes of the payload.
     pub fn begin(&self, header: &[u8; HEADER_SIZE]) -> Checksum {
         Checksum {
             expected: u32::from_le_bytes(field(header, CHECKSUM_AT)),
-            value: self.over_header(header),
+            value: crc32c::append(self.0, &covered(header)),
         }
     }
 
@@ -102,17 +129,38 @@ impl Seed {
         checksum.verify()?;
         Ok(header)
     }
+}
 
-    fn over_header(&self, bytes: &[u8; HEADER_SIZE]) -> u32 {
-        let before = crc32c::crc32c_append(self.0, &bytes[..CHECKSUM_AT]);
-        crc32c::crc32c_append(before, &bytes[CHECKSUM_AT + 4..])
+/// The bytes of a header that its checksum covers, in one piece: a call costs as much as the bytes do.
+fn covered(header: &[u8; HEADER_SIZE]) -> [u8; HEADER_SIZE - CHECKSUM_SIZE] {
+    let mut covered = [0; HEADER_SIZE - CHECKSUM_SIZE];
+    covered[..CHECKSUM_AT].copy_from_slice(&header[..CHECKSUM_AT]);
+    covered[CHECKSUM_AT..].copy_from_slice(&header[CHECKSUM_AT + CHECKSUM_SIZE..]);
+    covered
+}
+
+impl Sealing {
+    /// Takes the next bytes of the payload.
+    pub fn update(&mut self, payload: &[u8]) {
+        self.sum.update(payload);
+    }
+
+    /// The bytes of the header, for the payload that was given.
+    pub fn finish(&self) -> [u8; HEADER_SIZE] {
+        self.finish_with(self.sum.value())
+    }
+
+    fn finish_with(&self, value: u32) -> [u8; HEADER_SIZE] {
+        let mut header = self.header;
+        header[CHECKSUM_AT..CHECKSUM_AT + CHECKSUM_SIZE].copy_from_slice(&value.to_le_bytes());
+        header
     }
 }
 
 impl Checksum {
     /// Takes the next bytes of the payload.
     pub fn update(&mut self, payload: &[u8]) {
-        self.value = crc32c::crc32c_append(self.value, payload);
+        self.value = crc32c::append(self.value, payload);
     }
 
     /// Whether the bytes so far are the whole that was sealed.

@@ -1,6 +1,6 @@
 //! The bytes of a checkpoint (docs/format.md, "Checkpoints"), and nothing else.
 
-use pagelog_record::{Epoch, StreamId};
+use pagelog_record::{Epoch, StreamId, crc32c};
 use pagelog_segment::Position;
 
 use super::CheckpointError;
@@ -65,7 +65,7 @@ impl Header {
             return Err(CheckpointError::NoCheckpoint);
         }
         let checksum = u32::from_le_bytes(field(bytes, HEADER_SIZE - 4));
-        if checksum != crc32c::crc32c(&bytes[..HEADER_SIZE - 4]) {
+        if checksum != crc32c::of(&bytes[..HEADER_SIZE - 4]) {
             return Err(CheckpointError::Checksum { at: 0 });
         }
         let position = |at| Position(u64::from_le_bytes(field(bytes, at)));
@@ -108,7 +108,7 @@ impl Checkpoint {
         put(40, &self.epoch.0.to_le_bytes());
         put(44, &(self.streams.len() as u32).to_le_bytes());
         put(48, &(self.told.len() as u64).to_le_bytes());
-        let checksum = crc32c::crc32c(&bytes[..HEADER_SIZE - 4]);
+        let checksum = crc32c::of(&bytes[..HEADER_SIZE - 4]);
         bytes[HEADER_SIZE - 4..].copy_from_slice(&checksum.to_le_bytes());
         for stream in &self.streams {
             bytes.extend_from_slice(&stream.id.0.to_le_bytes());
@@ -117,7 +117,7 @@ impl Checkpoint {
             bytes.extend_from_slice(&stream.first.to_le_bytes());
         }
         bytes.extend_from_slice(&self.told);
-        let checksum = crc32c::crc32c(&bytes[HEADER_SIZE..]);
+        let checksum = crc32c::of(&bytes[HEADER_SIZE..]);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         bytes
     }
@@ -139,7 +139,7 @@ impl Checkpoint {
         let (body, checksum) = parts
             .filter(|_| found == expected)
             .ok_or(CheckpointError::Size { found, expected })?;
-        if crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
+        if crc32c::of(body) != u32::from_le_bytes(*checksum) {
             let at = HEADER_SIZE as u64;
             return Err(CheckpointError::Checksum { at });
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use pagelog_record::crc32c;
 use pagelog_segment::{Position, Storage};
 
 use super::{CutError, failed, remove_leftover, sync_directory};
@@ -80,14 +81,14 @@ impl Marker {
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..16].copy_from_slice(&self.position.0.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.base.0.to_le_bytes());
-        let checksum = crc32c::crc32c(&bytes[..24]);
+        let checksum = crc32c::of(&bytes[..24]);
         bytes[24..].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
 
     fn decode(bytes: &[u8; SIZE]) -> Option<Marker> {
         let (fields, checksum) = bytes.split_last_chunk::<4>()?;
-        if fields[..8] != *MAGIC || u32::from_le_bytes(*checksum) != crc32c::crc32c(fields) {
+        if fields[..8] != *MAGIC || u32::from_le_bytes(*checksum) != crc32c::of(fields) {
             return None;
         }
         let field = |at: usize| {

@@ -23,7 +23,7 @@ pub(crate) fn build(
     let built = parts_of(storage, seed, target, name, memory_max, &mut parts).and_then(|()| {
         let merged = || Box::new(Merge::new(parts.iter().map(sorted).collect())) as Sorted;
         let new = format!("{name}.new");
-        write(&**storage, &new, target, &merged)?;
+        write(&**storage, &new, target, &merged, &mut || {})?;
         publish(&**storage, &new, name)?;
         IndexFile::open(&**storage, name.to_owned(), &target.log_id)
     });
@@ -56,7 +56,7 @@ fn parts_of(
             let taken = Arc::clone(&taken);
             Box::new((0..taken.len()).map(move |number| Ok(taken[number]))) as Sorted
         };
-        write(&**storage, &part, target, &sorted)?;
+        write(&**storage, &part, target, &sorted, &mut || {})?;
         let part = IndexFile::open(&**storage, part, &target.log_id)?;
         parts.push(Arc::new(part));
         Ok::<(), IndexError>(())

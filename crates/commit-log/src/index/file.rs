@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use pagelog_os::{Advice, MappedFile};
-use pagelog_record::StreamId;
+use pagelog_record::{StreamId, crc32c};
 use pagelog_segment::{Position, Segment, Storage};
 
 use super::IndexError;
@@ -369,7 +369,7 @@ impl IndexFile {
         let mapping = self.view.mapping();
         mapping.copy_out(at as usize, &mut bytes[..size])?;
         mapping.copy_out((self.header.table_at() + block * 4) as usize, &mut checksum)?;
-        match crc32c::crc32c(&bytes[..size]) == u32::from_le_bytes(checksum) {
+        match crc32c::of(&bytes[..size]) == u32::from_le_bytes(checksum) {
             true => Ok(()),
             false => Err(IndexError::Checksum { at }),
         }
@@ -382,7 +382,7 @@ impl IndexFile {
         while at < end {
             let chunk = &mut buffer[..(end - at).min(TABLE_CHUNK_SIZE as u64) as usize];
             self.view.mapping().copy_out(at as usize, chunk)?;
-            checksum = crc32c::crc32c_append(checksum, chunk);
+            checksum = crc32c::append(checksum, chunk);
             at += chunk.len() as u64;
         }
         match checksum == self.header.table_checksum {

@@ -4,7 +4,7 @@
 //! header page │ items, 20 bytes each │ rows, 40 bytes each │ checksums, 4 bytes for each 4,096 of items and rows
 //! ```
 
-use pagelog_record::StreamId;
+use pagelog_record::{StreamId, crc32c};
 use pagelog_segment::Position;
 
 use super::IndexError;
@@ -110,7 +110,7 @@ impl IndexHeader {
         put(56, &self.last.0.to_le_bytes());
         put(64, &self.last_checksum.to_le_bytes());
         put(68, &self.table_checksum.to_le_bytes());
-        let checksum = crc32c::crc32c(&bytes[..HEADER_SIZE - 4]);
+        let checksum = crc32c::of(&bytes[..HEADER_SIZE - 4]);
         bytes[HEADER_SIZE - 4..].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
@@ -121,7 +121,7 @@ impl IndexHeader {
             return Err(IndexError::NoIndex);
         }
         let checksum = u32::from_le_bytes(field(bytes, HEADER_SIZE - 4));
-        if checksum != crc32c::crc32c(&bytes[..HEADER_SIZE - 4]) {
+        if checksum != crc32c::of(&bytes[..HEADER_SIZE - 4]) {
             return Err(IndexError::Checksum { at: 0 });
         }
         let position = |at| Position(u64::from_le_bytes(field(bytes, at)));

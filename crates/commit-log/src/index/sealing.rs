@@ -43,6 +43,9 @@ pub(crate) struct Reached {
     pub(crate) filed: Position,
 }
 
+/// Says which segment holds a position, and up to where within it entries are durable.
+pub(crate) type Holding<'a> = dyn Fn(Position) -> Option<(Arc<Segment>, Position)> + 'a;
+
 /// Wakes whoever waits for work.
 #[derive(Debug)]
 struct Bell {
@@ -207,7 +210,15 @@ impl Indexes {
     }
 
     /// Makes the index of `segment` up to `to`, of runs and of what memory holds.
-    pub(crate) fn seal(&self, segment: &Segment, to: Position) -> Result<(), SealError> {
+    ///
+    /// Entries go on coming while runs are joined. When memory holds too much of them, it goes into runs of the segments behind: `holding` says
+    /// which one holds a position, and up to where that is durable.
+    pub(crate) fn seal(
+        &self,
+        segment: &Segment,
+        to: Position,
+        holding: &Holding<'_>,
+    ) -> Result<(), SealError> {
         let mut reached = self.reached();
         if reached.indexed >= to {
             return Ok(());
@@ -222,7 +233,12 @@ impl Indexes {
             self.spill_from(&mut reached, segment, to)?;
             let files = self.files.snapshot();
             let parts: Vec<_> = files.iter().filter(is_part).cloned().collect();
-            self.join(segment, to, &name, &parts)?;
+            let mut refused = false;
+            self.join(segment, to, &name, &parts, &mut || {
+                if self.pool.is_above_limit() && !refused {
+                    refused = !self.spill_behind(&mut reached, holding);
+                }
+            })?;
         }
         reached.filed = reached.filed.max(to);
         reached.indexed = reached.indexed.max(to);
@@ -231,6 +247,20 @@ impl Indexes {
         }
         self.pool.trim();
         Ok(())
+    }
+
+    /// Writes what is durable behind all files into a run. False: not to be tried again for now.
+    fn spill_behind(&self, reached: &mut Reached, holding: &Holding<'_>) -> bool {
+        let Some((segment, to)) = holding(reached.filed) else {
+            return true;
+        };
+        match self.spill_from(reached, &segment, to) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!("{error}; what would be in it stays in memory");
+                false
+            }
+        }
     }
 
     /// How far files tell now: what lies before may have gone, or what lies next may have an index since the opening.
@@ -252,7 +282,7 @@ impl Indexes {
         let streams = self.streams.sorted();
         let items = || Box::new(FromMemory::new(Arc::clone(&streams), from, to)) as Sorted;
         let target = self.target(segment, from, to);
-        let written = write(&*self.storage, new, &target, &items);
+        let written = write(&*self.storage, new, &target, &items, &mut || {});
         written.map_err(failed(new))?;
         self.take_in(new, name)?;
         for stream in &*streams {
@@ -269,11 +299,12 @@ impl Indexes {
         to: Position,
         name: &str,
         parts: &[Arc<IndexFile>],
+        meanwhile: &mut dyn FnMut(),
     ) -> Result<(), SealError> {
         let new = format!("{name}.new");
         let target = self.target(segment, segment.base(), to);
         let items = || Box::new(Merge::new(parts.iter().map(sorted).collect())) as Sorted;
-        match write(&*self.storage, &new, &target, &items) {
+        match write(&*self.storage, &new, &target, &items, meanwhile) {
             Err(error) if parts.iter().any(|part| part.is_wrong()) => {
                 tracing::warn!(file = name, %error, "a part of an index is damaged: it is built from its segment");
                 self.build(segment, segment.base(), to, name)?;

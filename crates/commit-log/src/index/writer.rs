@@ -1,5 +1,6 @@
 //! Writes an index file from items that come in their order. They are asked for twice: a file is made in its full size.
 
+use pagelog_record::crc32c;
 use pagelog_segment::{Position, Segment, Storage, StorageFile};
 
 use super::IndexError;
@@ -23,18 +24,22 @@ pub(crate) struct Target<'a> {
 }
 
 /// Makes the file `name` of the items that `items` gives, each time the same, in the place of one that may be there. It is synced; its name is not.
+///
+/// That takes long when there are many items: `meanwhile` is called again and again.
 pub(crate) fn write(
     storage: &dyn Storage,
     name: &str,
     target: &Target<'_>,
     items: &dyn Fn() -> Sorted,
+    meanwhile: &mut dyn FnMut(),
 ) -> Result<(), IndexError> {
-    let mut header = count(target, items())?;
+    let mut header = count(target, items(), meanwhile)?;
     remove(storage, name)?;
     let file = storage.create(name, header.file_size())?;
     let mut out = Blocks::new(&*file);
     let mut rows = Vec::with_capacity(header.row_count as usize * ROW_SIZE);
     in_rows(items(), &mut |row, items| {
+        meanwhile();
         for item in items {
             out.push(&encode_item(item, row, target.segment.base()))?;
         }
@@ -49,9 +54,14 @@ pub(crate) fn write(
 }
 
 /// The header of the file that holds the items, without the checksum that is not known yet.
-fn count(target: &Target<'_>, items: Sorted) -> Result<IndexHeader, IndexError> {
+fn count(
+    target: &Target<'_>,
+    items: Sorted,
+    meanwhile: &mut dyn FnMut(),
+) -> Result<IndexHeader, IndexError> {
     let (mut item_count, mut row_count, mut last) = (0, 0, None);
     in_rows(items, &mut |row, items| {
+        meanwhile();
         item_count += row.count;
         row_count += 1;
         last = last.max(items.iter().map(|item| item.position).max());
@@ -141,7 +151,7 @@ impl<'a> Blocks<'a> {
 
     fn flush(&mut self) -> Result<(), IndexError> {
         for block in self.buffer.chunks(BLOCK_SIZE) {
-            let checksum = crc32c::crc32c(block);
+            let checksum = crc32c::of(block);
             self.table.extend_from_slice(&checksum.to_le_bytes());
         }
         whole::write(self.file, self.at, &self.buffer)?;
@@ -154,7 +164,7 @@ impl<'a> Blocks<'a> {
     fn finish(mut self) -> Result<u32, IndexError> {
         self.flush()?;
         whole::write(self.file, self.at, &self.table)?;
-        Ok(crc32c::crc32c(&self.table))
+        Ok(crc32c::of(&self.table))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pagelog_commit_log::{IndexWork, Offset, Replayer, StreamId};
-use pagelog_segment::Storage;
+use pagelog_segment::{Position, Storage};
 use pagelog_testing::{Errno, Fault, Image, Marks, MemoryStorage, Operation};
 
 use crate::fixture::{Fixture, Found, ROUTES, fill, retry};
@@ -88,6 +88,30 @@ fn after_a_stop_runs_have_become_the_index() {
         let fixture = Fixture::new(&storage, route);
         assert_eq!(fixture.log.index_memory(), 0);
         assert_eq!(fixture.entries(), entries);
+    }
+}
+
+/// To join the runs of a large segment takes long, and entries go on coming.
+#[test]
+fn memory_is_emptied_while_a_full_segment_gets_its_index() {
+    for route in ROUTES {
+        let storage = MemoryStorage::new(1);
+        let mut fixture = Fixture::new(&storage, route);
+        fixture.append(1, b"a record");
+        fixture.flush();
+        fixture.log.set_index_memory(0);
+        assert_eq!(work(&fixture), [IndexWork::Spilled]);
+        fill(&mut fixture, ENTRIES, 5);
+        fixture.flush();
+        let entries = fixture.entries();
+        let sealed = fixture.log.index_next().unwrap();
+        assert_eq!(sealed, IndexWork::Sealed(Position(0)));
+        assert_eq!(fixture.log.index_memory(), 0);
+        assert!(names(&storage, ".run").len() >= 2);
+        assert_eq!(fixture.entries(), entries);
+        work(&fixture);
+        assert_eq!(fixture.entries(), entries);
+        assert_eq!(check(&storage), names(&storage, ".index").len());
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pagelog_commit_log::{
     AppendError, Cut, Kind, LandingSize, Log, NewEntry, Producer, Replayer, StreamId,
 };
+use pagelog_record::crc32c;
 use pagelog_testing::{Arriving, MemoryStorage};
 use proptest::prelude::*;
 
@@ -132,7 +133,7 @@ pub(crate) fn land(
         End::Committed => {
             assert!(landing.is_whole());
             assert_eq!((beyond, &tail), (3, b"end"));
-            let sum = crc32c::crc32c(&[b"before", body].concat());
+            let sum = crc32c::of(&[b"before", body].concat());
             assert_eq!(landing.body().crc_behind(b"before").unwrap(), sum);
             let appended = landing.commit(&entry(head)).unwrap();
             fixture.own(&stream, &appended);

@@ -17,6 +17,8 @@
 //! 61  records, or one compressed run of them
 //! ```
 
+use pagelog_record::crc32c;
+
 use super::{BatchError, Codec};
 use crate::codec::{Encoding, Reader, Writer};
 
@@ -160,7 +162,7 @@ impl BatchHeader {
         self.length = i32::try_from(length).expect("a batch is smaller than 2 GiB");
         let mut batch = self.encode().to_vec();
         batch.extend_from_slice(payload);
-        let crc = crc32c::crc32c(&batch[CRC_FROM..]);
+        let crc = crc32c::of(&batch[CRC_FROM..]);
         batch[CRC_AT..CRC_FROM].copy_from_slice(&crc.to_be_bytes());
         batch
     }
@@ -204,13 +206,13 @@ impl BatchHeader {
     /// The change lies in the first 40 checked bytes, and CRCs are linear: the difference of the old and the new header's CRC, shifted past
     /// the payload, is the difference of the whole. So the payload is not read again.
     pub(super) fn with_times(mut self, max_timestamp: i64, log_append_time: bool) -> Self {
-        let before = crc32c::crc32c(&self.encode()[CRC_FROM..]);
+        let before = crc32c::of(&self.encode()[CRC_FROM..]);
         self.max_timestamp = max_timestamp;
         if log_append_time {
             self.attributes |= LOG_APPEND_TIME_BIT;
         }
-        let after = crc32c::crc32c(&self.encode()[CRC_FROM..]);
-        self.crc ^= crc32c::crc32c_combine(before ^ after, 0, self.size() - HEADER_SIZE);
+        let after = crc32c::of(&self.encode()[CRC_FROM..]);
+        self.crc ^= crc32c::join(before ^ after, 0, (self.size() - HEADER_SIZE) as u32);
         self
     }
 }
@@ -274,7 +276,7 @@ mod tests {
             ..before
         };
         assert_eq!(BatchHeader::parse(&batch).unwrap(), expected);
-        assert_eq!(crc32c::crc32c(&batch[CRC_FROM..]), before.crc);
+        assert_eq!(crc32c::of(&batch[CRC_FROM..]), before.crc);
     }
 
     #[test]
@@ -287,7 +289,7 @@ mod tests {
                 .with_times(123_456, size % 2 == 1);
             let mut whole = corrected.encode().to_vec();
             whole.extend_from_slice(&payload);
-            assert_eq!(crc32c::crc32c(&whole[CRC_FROM..]), corrected.crc, "{size}");
+            assert_eq!(crc32c::of(&whole[CRC_FROM..]), corrected.crc, "{size}");
         }
     }
 

@@ -6,6 +6,8 @@
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
+use pagelog_record::crc32c;
+
 use super::header::CRC_FROM;
 use super::walk::{RecordHead, walk, walk_plain};
 use super::{BatchError, BatchHeader, Codec, HEADER_SIZE, RecordProblem};
@@ -170,7 +172,7 @@ fn one_batch(records: &[u8], limits: &Limits) -> Result<BatchHeader, BatchError>
     if wanted < actual {
         return Err(BatchError::Trailing(actual - wanted));
     }
-    let computed = crc32c::crc32c(&records[CRC_FROM..]);
+    let computed = crc32c::of(&records[CRC_FROM..]);
     if computed != header.crc {
         return Err(BatchError::Checksum {
             stored: header.crc,
