@@ -60,6 +60,20 @@ fn show(command: &Command) -> String {
     shown
 }
 
+/// The machine that the compiler runs on, as it names it.
+///
+/// # Errors
+/// There is no `rustc`, or it does not say.
+pub(crate) fn host_triple() -> Result<String> {
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .context("cannot run rustc -vV")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc -vV names no host")?.to_owned())
+}
+
 /// Sends SIGTERM to a program that was started here.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::command::{self, cargo, run as run_command};
+use crate::command::{self, cargo, host_triple, run as run_command};
 
 /// The compiler's coverage pass, as `cargo fuzz --sanitizer none` asks for it, with the checks of a debug build.
 const COVERAGE_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -123,16 +123,6 @@ fn build(directory: &Path) -> Result<()> {
 }
 
 /// The target triple of this machine, as the compiler names it.
-fn host_triple() -> Result<String> {
-    let output = Command::new("rustc")
-        .arg("-vV")
-        .output()
-        .context("cannot run rustc -vV")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc -vV names no host")?.to_owned())
-}
-
 /// Runs one target over its kept inputs and the seeds of `fuzz/seeds/NAME`, then on for as long as asked.
 fn run_target(directory: &Path, target: &str, options: &Options) -> Result<()> {
     let binary = directory.join(host_triple()?).join("release").join(target);

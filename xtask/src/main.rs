@@ -13,6 +13,7 @@ mod hostile;
 mod kill;
 mod random;
 mod report;
+mod sanitize;
 mod setup;
 mod shape;
 mod soak;
@@ -57,6 +58,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Runs the Rust tests again and again, each time with other random histories.
     Soak(soak::Options),
+    /// Runs tests under the address sanitizer, by default those of the crate with the unsafe code.
+    Sanitize(sanitize::Options),
     /// Prints the lengths of functions and files, per crate.
     Shape,
 }
@@ -74,6 +77,7 @@ fn main() -> Result<()> {
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Sanitize(options) => sanitize::run(&options),
         Task::Shape => shape::run(),
     }
 }

@@ -1,12 +1,12 @@
 //! `cargo xtask test`: sets up what the tests need, then runs all of it. The last line says what was skipped.
 //!
-//! Order: what fails fastest comes first. Rust tests, real clients, bad input, system calls, the crash test, the benches once.
+//! Order: what fails fastest comes first. Rust tests, the unsafe code under a sanitizer, real clients, bad input, system calls, the crash test, the benches once.
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::command::{cargo, release_broker, run as run_command};
-use crate::{bench, clients, hostile, kill, setup, strace};
+use crate::{bench, clients, hostile, kill, sanitize, setup, strace};
 
 /// What `cargo xtask test` can be told.
 #[derive(Args)]
@@ -32,6 +32,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.after_ci {
         run_command(&mut cargo(&["test", "--locked", "--workspace"]))?;
     }
+    sanitize::run(&sanitize::Options::default())?;
     let broker = release_broker()?;
     clients::run(&tools, &broker)?;
     hostile::run(&broker)?;
