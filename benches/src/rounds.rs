@@ -1,5 +1,5 @@
-//! Interleaved rounds: every contender runs in every round, in an order that turns, so that a slow
-//! minute of the machine meets all of them and a ratio is taken within its own round.
+//! Interleaved rounds: every contender runs in every round, in an order that turns and, every other round, goes backwards, so that a
+//! slow minute of the machine meets all of them, nobody always follows the same one, and a ratio is taken within its own round.
 
 use anyhow::{Context, Result};
 
@@ -72,7 +72,7 @@ impl Rounds {
             .collect();
         for round in 0..=count {
             for turn in 0..contenders.len() {
-                let index = (round + turn) % contenders.len();
+                let index = turn_of(round, turn, contenders.len());
                 let contender = &mut contenders[index];
                 let sample = (contender.run)()
                     .with_context(|| format!("{} in round {round}", contender.name))?;
@@ -136,11 +136,33 @@ impl Rounds {
     }
 }
 
+/// Whose turn it is.
+fn turn_of(round: usize, turn: usize, count: usize) -> usize {
+    let turn = if round.is_multiple_of(2) {
+        turn
+    } else {
+        count - 1 - turn
+    };
+    (round / 2 + turn) % count
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
 
     use super::*;
+
+    #[test]
+    fn in_pairs_of_rounds_everyone_goes_before_and_behind_each_neighbour() {
+        let orders = (0..8).map(|round| [0, 1, 2, 3].map(|turn| turn_of(round, turn, 4)));
+        let mut before = 0;
+        for order in orders {
+            let place = |one| order.iter().position(|other| *other == one);
+            assert!((0..4).all(|one| place(one).is_some()), "{order:?}");
+            before += usize::from(place(0) < place(1));
+        }
+        assert_eq!(before, 4);
+    }
 
     #[test]
     fn every_round_has_everyone_and_the_first_is_thrown_away() {
@@ -158,7 +180,7 @@ mod tests {
         let rounds = Rounds::run(2, vec![contender(PAGELOG, 6), contender("b", 3)]).unwrap();
         assert_eq!(
             order.into_inner(),
-            [PAGELOG, "b", "b", PAGELOG, PAGELOG, "b"]
+            [PAGELOG, "b", "b", PAGELOG, "b", PAGELOG]
         );
         let operations = Metric {
             name: "operations",

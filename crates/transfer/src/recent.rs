@@ -1,10 +1,9 @@
-//! What was found in memory, or sent, a moment ago is taken to be there still: asking costs 50 ns a page, sending it 80 to 300.
+//! What was found in memory a moment ago is taken to be there still: asking costs 50 ns a page, sending it 80 to 300.
 //!
-//! One table for all threads. A range may be evicted after any look at it; this makes the time between the last look or use and the
-//! next use longer, by [`KEPT_TICKS`] at most. Whoever sends a page puts it among the youngest that the kernel has, so a use counts as
-//! a look; that something is about to be used does not, since a slow peer may be long about it.
+//! One table for all threads. A range may be evicted after any look at it; this makes the time between the look and the use longer,
+//! by [`KEPT_TICKS`] at most. Nothing but a look counts: a use says nothing about the rest of its chunk, and to look again five times
+//! a second costs a chunk 16 µs.
 
-use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
@@ -40,17 +39,6 @@ pub(crate) fn holds(file: &MappedFile, chunk: usize, now: u64) -> bool {
     let entry = RECENT[slot(hash)].load(Relaxed);
     let age = now.wrapping_sub(entry & TICK_MASK) & TICK_MASK;
     entry & !TICK_MASK == tag(hash) && age <= KEPT_TICKS
-}
-
-/// These bytes of `file` were just sent: chunks of them that were known to be in memory before are so for a while longer.
-pub(crate) fn used(file: &MappedFile, bytes: Range<u64>, now: u64) {
-    let chunk_size = CHUNK_SIZE as u64;
-    for chunk in bytes.start / chunk_size..bytes.end.div_ceil(chunk_size) {
-        let chunk = chunk as usize;
-        if holds(file, chunk, now) {
-            note(file, chunk, now);
-        }
-    }
 }
 
 /// All of this chunk was in memory at `now`.
@@ -97,22 +85,6 @@ mod tests {
         assert!(!holds(&file, 2, now) && !holds(&file, 0, now));
         forget(&file, 1);
         assert!(!holds(&file, 1, now));
-    }
-
-    #[test]
-    fn what_is_used_is_remembered_for_longer_and_what_is_unknown_stays_so() {
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(2 << 20).unwrap();
-        let file = MappedFile::new(file).unwrap();
-        let now = now();
-        note(&file, 1, now);
-        let later = now + KEPT_TICKS;
-        let bytes = CHUNK_SIZE as u64 - 1..2 * CHUNK_SIZE as u64 + 1;
-        used(&file, bytes, later);
-        assert!(holds(&file, 1, later + KEPT_TICKS));
-        assert!(!holds(&file, 0, later) && !holds(&file, 2, later));
-        used(&file, 0..2 << 20, later + KEPT_TICKS + 1);
-        assert!(!holds(&file, 1, later + KEPT_TICKS + 1));
     }
 
     #[test]

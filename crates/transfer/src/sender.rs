@@ -14,7 +14,6 @@ use crate::path::{
     uring_zero_copy, zero_copy,
 };
 use crate::paths::{Paths, Step};
-use crate::recent;
 use crate::rope::{Piece, Rope};
 
 /// The most that one [`Sender::send`] moves, so that one fast reader of a long answer does not keep the others waiting.
@@ -316,7 +315,6 @@ impl Sender {
 
     fn advance(&mut self, sent: u64, paths: &mut Paths) {
         let mut left = sent;
-        let now = paths.window().map(|_| recent::now());
         while left > 0
             && let Some(front) = self.pieces.front_mut()
         {
@@ -327,13 +325,7 @@ impl Sender {
                     self.owned_size -= size;
                     paths.counters.owned_bytes += size;
                 }
-                Piece::Region(region) => {
-                    if let Some(now) = now {
-                        let bytes = region.at()..region.at() + size;
-                        recent::used(region.file(), bytes, now);
-                    }
-                    region.advance(size);
-                }
+                Piece::Region(region) => region.advance(size),
             }
             if front.size() == 0 {
                 self.pieces.pop_front();
