@@ -68,7 +68,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "pagelog-benches",
     ];
     let mut build = command::cargo(&package);
-    if options.with(Bench::Storage) {
+    // Other logs take minutes to build.
+    if options.with(Bench::Storage) && !options.quick {
         build.args(["--features", "peers"]);
     }
     command::run(&mut build)?;
@@ -103,7 +104,7 @@ impl Options {
     }
 }
 
-/// Runs the benches of the broker once, small: a bench that nobody runs is broken by the time it is needed.
+/// Runs the benches once, small, without the other logs that the storage engine is measured beside: a bench that nobody runs is broken by the time it is needed.
 ///
 /// # Errors
 /// As [`run`].
@@ -115,6 +116,8 @@ pub(crate) fn smoke() -> Result<()> {
             Bench::Startup,
             Bench::Memory,
             Bench::Topics,
+            Bench::Storage,
+            Bench::Transfer,
         ],
         quick: true,
         rounds: 1,

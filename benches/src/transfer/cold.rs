@@ -1,16 +1,16 @@
 //! One reader far behind the tail, beside those at the tail: what it costs them, with cold ranges fetched off the reactors and without.
 //!
-//! The log's pages are let go of before each round, so that all that the reader behind asks for has to come from the disk.
+//! The page cache may hold a tenth of what lies behind the tail, and the reader goes through all of it in each round.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use pagelog_os::file::{self, FileAdvice};
 
 use super::BENCH;
+use super::short_memory::ShortMemory;
 use crate::batch;
 use crate::client::{Client, Topic, fetch_frame, produce_frame};
 use crate::figure::{Aim, Figure};
@@ -35,6 +35,8 @@ const OLD: Topic = Topic {
 /// Bytes that lie behind the tail.
 const LOG_SIZE: usize = 1 << 30;
 const BATCH_SIZE: usize = 1 << 20;
+/// The log is so many times as large as what may stay in memory of it.
+const TIMES: u64 = 10;
 /// A round in which the tail says too little is longer.
 const ROUND_MIN: Duration = Duration::from_millis(400);
 
@@ -96,6 +98,7 @@ pub(super) fn run(settings: &Settings) -> Result<Vec<Figure>> {
 /// A broker with a log that is long, and the requests that walk through it.
 struct Scene {
     pagelog: Pagelog,
+    memory: ShortMemory,
     script: Vec<Exchange>,
     /// Records at the tail.
     written: AtomicI64,
@@ -113,8 +116,10 @@ impl Scene {
             client.exchange(&frame)?;
         }
         let script = script(&mut client, settings.scaled(LOG_SIZE) / BATCH_SIZE)?;
+        let memory = ShortMemory::new(&pagelog, settings.scaled(LOG_SIZE) as u64 / TIMES)?;
         Ok(Scene {
             pagelog,
+            memory,
             script,
             written: AtomicI64::new(0),
         })
@@ -122,32 +127,42 @@ impl Scene {
 
     /// One round: how long each record at the tail takes from its producer to its consumer.
     fn round(&self, settings: &Settings, behind: bool) -> Result<Sample> {
-        for segment in self.pagelog.segments()? {
-            let segment = std::fs::File::open(segment)?;
-            let size = segment.metadata()?.len();
-            file::advise(&segment, 0..size, FileAdvice::DontNeed)?;
-        }
+        self.memory.empty()?;
         let round = settings.round.max(ROUND_MIN);
         let address = self.pagelog.address;
-        let over = AtomicBool::new(false);
+        let behind = if behind { self.log_size() } else { 0 };
+        let (over, read) = (AtomicBool::new(false), AtomicU64::new(0));
         thread::scope(|scope| {
-            let reader = scope.spawn(|| -> Result<u64> {
-                let mut bytes = 0;
-                let mut load = ClosedLoop::connect(address, vec![self.script.clone()])?;
-                while behind && !over.load(Relaxed) {
-                    bytes += load.run(Until::Count(1), Receive::Discard)?.bytes;
-                }
-                Ok(bytes)
-            });
-            let sample = tail(address, round, &self.written);
+            let reader = scope.spawn(|| self.read_behind(behind, &over, &read));
+            let memory = scope.spawn(|| self.memory.keep(&over));
+            let failed = || reader.is_finished() && read.load(Relaxed) < behind;
+            let goes_on = |elapsed| elapsed < round || read.load(Relaxed) < behind && !failed();
+            let sample = tail(address, goes_on, &self.written);
             over.store(true, Relaxed);
-            let bytes = reader
-                .join()
-                .map_err(|_| anyhow!("the reader panicked"))??;
+            let panicked = |_| anyhow!("a thread of the round panicked");
+            reader.join().map_err(panicked)??;
+            memory.join().map_err(panicked)??;
             let mut sample = sample?;
-            sample.bytes = bytes;
+            sample.bytes = read.load(Relaxed);
             Ok(sample)
         })
+    }
+
+    /// Bytes that the requests ask for, all together.
+    fn log_size(&self) -> u64 {
+        self.script.iter().map(|exchange| exchange.bytes).sum()
+    }
+
+    /// Goes through the log, again and again, until it is over; not at all where nothing is asked for.
+    fn read_behind(&self, wanted: u64, over: &AtomicBool, read: &AtomicU64) -> Result<()> {
+        if wanted == 0 {
+            return Ok(());
+        }
+        let mut load = ClosedLoop::connect(self.pagelog.address, vec![self.script.clone()])?;
+        while !over.load(Relaxed) {
+            read.fetch_add(load.run(Until::Count(1), Receive::Discard)?.bytes, Relaxed);
+        }
+        Ok(())
     }
 }
 
@@ -174,13 +189,17 @@ fn script(client: &mut Client, batches: usize) -> Result<Vec<Exchange>> {
 }
 
 /// A consumer that waits at the end, and a producer: one record after the other.
-fn tail(address: SocketAddr, round: Duration, written: &AtomicI64) -> Result<Sample> {
+fn tail(
+    address: SocketAddr,
+    goes_on: impl Fn(Duration) -> bool,
+    written: &AtomicI64,
+) -> Result<Sample> {
     let (mut producer, mut consumer) = (Client::connect(address)?, Client::connect(address)?);
     let batch = batch::of_values(1, 100);
     let produce = produce_frame(TAIL.name, &[0], &batch, -1)?;
     let mut sample = Sample::empty();
     let started = Instant::now();
-    while started.elapsed() < round {
+    while goes_on(started.elapsed()) {
         let offset = written.fetch_add(1, Relaxed);
         let place = [(0, offset)];
         consumer.send(&fetch_frame(TAIL.name, &place, 1 << 20, 1 << 20)?)?;

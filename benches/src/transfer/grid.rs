@@ -1,6 +1,5 @@
 //! Every path at every length of run, each beside a bare loop of its own system calls; and what the chooser makes of them.
 
-use std::cell;
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -38,9 +37,6 @@ const BUILT_IN: &str = "chooser, built in";
 const MEASURED_FOR: Duration = Duration::from_secs(2);
 /// A sample is to move so much at least, however short the round.
 const BYTES_MIN: u64 = 1 << 20;
-/// So many answers (a prime) lie between the first ones of two contenders: nobody finds in the processor's cache what another has just
-/// sent.
-const APART: u64 = 999_983;
 
 /// Names of the bare loops, by path.
 fn bare_name(path: Path) -> &'static str {
@@ -65,8 +61,6 @@ struct Grid<'a> {
     choices: Choices,
     /// Those that this machine has.
     paths: Vec<Path>,
-    /// Which answer the next contender begins with.
-    first: cell::Cell<u64>,
 }
 
 /// Runs the part.
@@ -134,7 +128,6 @@ impl Grid<'_> {
             file,
             choices,
             paths,
-            first: cell::Cell::new(0),
         })
     }
 
@@ -191,7 +184,7 @@ impl Grid<'_> {
     ) -> Result<Contender<'a>> {
         let round = self.settings.round;
         let mut count = None;
-        let mut next = self.first.replace(self.first.get() + APART);
+        let mut next = 0;
         let mut run = move |count: u64| -> Result<Sample> {
             let mut sample = Sample::empty();
             target.announce(count * point.answer_size())?;

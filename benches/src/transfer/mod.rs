@@ -6,6 +6,7 @@ mod cold;
 mod counted;
 mod grid;
 mod idle;
+mod short_memory;
 mod target;
 
 use anyhow::Result;
