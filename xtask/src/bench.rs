@@ -68,8 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "pagelog-benches",
     ];
     let mut build = command::cargo(&package);
-    // Other logs take minutes to build.
-    if options.with(Bench::Storage) && !options.quick {
+    if options.with(Bench::Storage) {
         build.args(["--features", "peers"]);
     }
     command::run(&mut build)?;
@@ -104,7 +103,7 @@ impl Options {
     }
 }
 
-/// Runs the benches once, small, without the other logs that the storage engine is measured beside: a bench that nobody runs is broken by the time it is needed.
+/// Runs the benches of the broker and of the transfer layer once, small: a bench that nobody runs is broken by the time it is needed.
 ///
 /// # Errors
 /// As [`run`].
@@ -116,7 +115,6 @@ pub(crate) fn smoke() -> Result<()> {
             Bench::Startup,
             Bench::Memory,
             Bench::Topics,
-            Bench::Storage,
             Bench::Transfer,
         ],
         quick: true,
