@@ -22,6 +22,8 @@ const SEGMENT_SIZE: u64 = 8 << 20;
 const APPENDS: u64 = 100;
 /// The most that one may write.
 const BYTES_MAX: f64 = 16.0 * 1024.0;
+/// How many segments are filled until one has to be a file that was used before.
+const SEGMENTS_MAX: u64 = 64;
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How the segment that is appended to came to be what it is.
@@ -114,7 +116,12 @@ pub(super) fn run(settings: &Settings) -> Result<Vec<Figure>> {
                     preparation.name()
                 );
                 eprintln!("storage: {case}");
-                let value = one(settings, &place, route, *preparation)?;
+                let Some(value) = one(settings, &place, route, *preparation)? else {
+                    eprintln!(
+                        "storage: skipped: no file of a deleted segment was ever free to be used again"
+                    );
+                    continue;
+                };
                 figures.push(Figure {
                     aim: place.has_aim.then_some(Aim::ValueAtMost(BYTES_MAX)),
                     ..Figure::new(BENCH, case, "bytes", value)
@@ -155,7 +162,7 @@ fn one(
     place: &Place,
     route: Route,
     preparation: Preparation,
-) -> Result<Spread> {
+) -> Result<Option<Spread>> {
     let directory = tempfile::Builder::new()
         .prefix("log-")
         .tempdir_in(&place.path)?;
@@ -166,8 +173,8 @@ fn one(
         ..LogOptions::new(SEGMENT_SIZE, route, PAYLOAD_SIZE_MAX)
     };
     let Opened { log, mut sync, .. } = Log::open(storage, options, &mut |_| Ok(()))?;
-    if preparation.is_recycled() {
-        recycle(&log, &mut sync)?;
+    if preparation.is_recycled() && !recycle(&log, &mut sync)? {
+        return Ok(None);
     }
     wait_until("the segments are warm", || {
         log.warm_up().iter().all(|one| one.state == State::Done)
@@ -183,11 +190,12 @@ fn one(
         Ok((place.written_bytes()? - before) as f64 / APPENDS as f64)
     };
     let values = (0..settings.rounds).map(round).collect::<Result<_>>()?;
-    Spread::of(values).context("no rounds")
+    Spread::of(values).context("no rounds").map(Some)
 }
 
-/// Fills segments and removes them until one is begun in a file that was used before.
-fn recycle(log: &Log, sync: &mut SyncSide) -> Result<()> {
+/// Fills segments and removes them until one is begun in a file that was used before. Whether there was one: a file system may hold on to
+/// the pages of every file, and then none is.
+fn recycle(log: &Log, sync: &mut SyncSide) -> Result<bool> {
     let stream = log.stream(StreamId(1));
     let mut spare = false;
     loop {
@@ -200,7 +208,10 @@ fn recycle(log: &Log, sync: &mut SyncSide) -> Result<()> {
         sync.sync()?;
         // Those that were ready when there was a spare are used up three segments on.
         if spare && before >= 6 {
-            return Ok(());
+            return Ok(true);
+        }
+        if before >= SEGMENTS_MAX {
+            return Ok(false);
         }
         log.set_start(&stream, stream.next_offset());
         while let Some(front) = log.front() {
