@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use pagelog_os::process::Process;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a stop may take before it is a failure.
@@ -65,8 +66,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Processor time of all threads that live, by the scheduler's nanoseconds (the ticks of
-    /// `/proc/PID/stat` are too coarse for a round).
+    /// Processor time of all threads, ended ones included.
     ///
     /// # Errors
     /// Where the process is gone.
@@ -132,15 +132,30 @@ impl Drop for Server {
     }
 }
 
-/// Processor time of all threads of a process.
+/// Processor time of all threads of a process, ended ones included.
 ///
 /// # Errors
 /// Where the process is gone.
 pub(crate) fn processor_time(id: u32) -> Result<Duration> {
+    let time = Process::Id(id).processor_time();
+    time.with_context(|| format!("the processor time of process {id}"))
+}
+
+/// Processor time of the threads that live of a process and whose names begin with `name`, by the scheduler's nanoseconds (the ticks of
+/// `/proc/PID/stat` are too coarse for a round).
+///
+/// # Errors
+/// Where the process is gone.
+pub(crate) fn processor_time_of(id: u32, name: &str) -> Result<Duration> {
     let mut total = 0;
     for task in std::fs::read_dir(format!("/proc/{id}/task"))? {
+        let task = task?.path();
         // A thread may end between the listing and the reading.
-        if let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) {
+        let named = std::fs::read_to_string(task.join("comm")).unwrap_or_default();
+        if !named.starts_with(name) {
+            continue;
+        }
+        if let Ok(text) = std::fs::read_to_string(task.join("schedstat")) {
             total += text
                 .split(' ')
                 .next()

@@ -8,6 +8,7 @@ pub mod bodies;
 pub mod checkpoint;
 pub mod entry;
 pub mod frames;
+pub mod front;
 pub mod index;
 mod input;
 pub mod recovery;

@@ -37,6 +37,8 @@ enum Kind {
     Echo { answer_size: usize },
     /// Takes all that it is sent, and says when it has it.
     Sink { receiver: Receiver },
+    /// Receives frames straight into a mapping.
+    Receive(super::receive::Options),
     /// Sends answers to a sink by one path, and says what was counted.
     Move(crate::transfer::MoveOptions),
     /// Answers each frame with the next answer of a shape.
@@ -83,6 +85,10 @@ pub(crate) fn serve(options: Options) -> Result<()> {
     match options.kind {
         Kind::Echo { answer_size } => super::echo::serve(&listener, head(answer_size, answer_size)),
         Kind::Move(_) => Ok(()),
+        Kind::Receive(options) => {
+            let answer = head(options.answer_size, options.answer_size);
+            super::receive::serve(&listener, options, answer)
+        }
         Kind::Sink { receiver } => super::sink::serve(&listener, receiver == Receiver::Discards),
         Kind::Send { path, file, shape } => {
             let opened = File::open(&file).with_context(|| format!("open {}", file.display()))?;

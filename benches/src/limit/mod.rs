@@ -3,6 +3,7 @@
 pub(crate) mod bare;
 mod echo;
 pub(crate) mod memcpy;
+pub(crate) mod receive;
 pub(crate) mod replay;
 mod sink;
 pub(crate) mod sync;

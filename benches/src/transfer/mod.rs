@@ -6,6 +6,7 @@ mod cold;
 mod counted;
 mod grid;
 mod idle;
+mod receive;
 mod short_memory;
 mod target;
 
@@ -25,6 +26,7 @@ const BENCH: &str = "transfer";
 pub(crate) fn run(settings: &Settings) -> Result<Report> {
     let mut report = Report::default();
     report.add(counted::run(settings)?);
+    report.add(receive::run(settings)?);
     report.add(idle::run(settings)?);
     report.add(cold::run(settings)?);
     report.add(grid::run(settings)?);

@@ -8,11 +8,13 @@
 //!
 //! As long as the rest has not come whole nothing of the log is touched, so a slow producer holds up nobody.
 
+use std::mem;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use pagelog_os::receive;
+use pagelog_store::answer::Land;
 
 use crate::frame::PREFIX_SIZE;
 
@@ -77,7 +79,6 @@ pub(crate) struct Landing {
 }
 
 /// The frame at the front.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Frame {
     Unasked,
     Gathered,
@@ -85,6 +86,7 @@ enum Frame {
     Awaited {
         rest: usize,
         until: Instant,
+        land: Land,
     },
 }
 
@@ -105,6 +107,7 @@ pub(crate) enum Next {
     /// Its rest is not whole yet.
     Wait(Instant),
     Land {
+        land: Land,
         /// There is more in the socket behind it.
         more: bool,
     },
@@ -154,41 +157,38 @@ impl Landing {
         self.next_frame(socket);
     }
 
-    /// Decides about the long frame at the front; `lands` asks the handler.
+    /// Decides about the long frame at the front; `landing` asks the handler, once a frame.
     pub(crate) fn ask(
         &mut self,
         socket: &TcpStream,
         arrival: Arrival,
         now: Instant,
-        lands: impl FnOnce() -> bool,
+        landing: impl FnOnce() -> Option<Land>,
     ) -> Next {
         let Arrival { front, rest, ended } = arrival;
-        match self.frame {
+        let (land, waited) = match mem::replace(&mut self.frame, Frame::Gathered) {
             Frame::Gathered => return Next::Gather,
-            Frame::Unasked if self.off || front > FRONT_SIZE || !lands() => {
-                return self.gather(socket);
-            }
-            Frame::Unasked | Frame::Awaited { .. } => {}
-        }
+            Frame::Awaited { land, .. } => (Some(land), true),
+            Frame::Unasked if self.off || front > FRONT_SIZE => (None, false),
+            Frame::Unasked => (landing(), false),
+        };
+        let Some(land) = land else {
+            return self.gather(socket);
+        };
         match receive::waiting(socket.as_fd()) {
             Ok(waiting) if waiting >= rest => Next::Land {
+                land,
                 more: waiting > rest,
             },
-            Ok(_) if !ended => self.wait(socket, rest, now),
+            // Whoever has waited and is called without the whole finds a buffer that can take no more (the kernel says so to prevent that
+            // both sides wait for each other), and receives.
+            Ok(_) if !ended && !waited && !self.waits_not && self.set_low_water(socket, rest) => {
+                let until = now + self.wait_max;
+                self.frame = Frame::Awaited { rest, until, land };
+                Next::Wait(until)
+            }
             Ok(_) | Err(_) => self.gather(socket),
         }
-    }
-
-    /// Waits until the rest is whole. Whoever has waited and is called without that finds a buffer that can take no more (the kernel says
-    /// so to prevent that both sides wait for each other), and receives.
-    fn wait(&mut self, socket: &TcpStream, rest: usize, now: Instant) -> Next {
-        let waited = matches!(self.frame, Frame::Awaited { .. });
-        if waited || self.waits_not || !self.set_low_water(socket, rest) {
-            return self.gather(socket);
-        }
-        let until = now + self.wait_max;
-        self.frame = Frame::Awaited { rest, until };
-        Next::Wait(until)
     }
 
     fn gather(&mut self, socket: &TcpStream) -> Next {
@@ -215,16 +215,16 @@ impl Landing {
 
     /// Until when the rest of a frame is awaited, if one is.
     pub(crate) fn until(&self) -> Option<Instant> {
-        match self.frame {
-            Frame::Awaited { until, .. } => Some(until),
+        match &self.frame {
+            Frame::Awaited { until, .. } => Some(*until),
             Frame::Unasked | Frame::Gathered => None,
         }
     }
 
     /// Bytes that the kernel holds for this process's sake.
     pub(crate) fn awaited(&self) -> u64 {
-        match self.frame {
-            Frame::Awaited { rest, .. } => rest as u64,
+        match &self.frame {
+            Frame::Awaited { rest, .. } => *rest as u64,
             Frame::Unasked | Frame::Gathered => 0,
         }
     }

@@ -8,6 +8,9 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
+/// The greatest id that a process can have.
+const PID_MAX: u32 = 1 << 22;
+
 /// Whose figures are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Process {
@@ -114,28 +117,38 @@ impl Process {
         })
     }
 
-    /// The time on a processor, user and kernel, of all threads; fields 14 and 15 of
-    /// `/proc/PID/stat`, in steps of a clock tick (10 ms). man 5 proc_pid_stat.
+    /// `clock_getcpuclockid(pid_t pid, clockid_t *)` and `clock_gettime`: the time on a processor, user and kernel, of all threads,
+    /// ended ones included.
     ///
     /// # Errors
     ///
-    /// As [`Process::io_counters`].
+    /// `ESRCH` when there is no such process. man 3 clock_getcpuclockid.
     pub fn processor_time(self) -> io::Result<Duration> {
-        let text = fs::read_to_string(self.file("stat"))?;
-        // The second field, the name, stands in parentheses and may hold anything.
-        let (_, fields) = text.rsplit_once(')').ok_or_else(|| missing("stat"))?;
-        let ticks = fields
-            .split_ascii_whitespace()
-            .skip(11)
-            .take(2)
-            .map(str::parse::<u64>);
-        let ticks: u64 = ticks
-            .sum::<Result<u64, _>>()
-            .map_err(|_| missing("utime"))?;
-        let ticks_per_second = rustix::param::clock_ticks_per_second();
-        Ok(Duration::from_nanos(
-            ticks.saturating_mul(1_000_000_000 / ticks_per_second),
-        ))
+        let id = match self {
+            Process::Own => 0,
+            // A clock's id has room for no greater one, and no process has it: man 5 proc_sys_kernel, pid_max.
+            Process::Id(id) if id > PID_MAX => {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            Process::Id(id) => id.cast_signed(),
+        };
+        let mut clock = 0;
+        // SAFETY: the call writes one clock's id into a place that lives through it.
+        let errno = unsafe { libc::clock_getcpuclockid(id, &raw mut clock) };
+        if errno != 0 {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the call writes one time into a place that lives through it.
+        let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or(0);
+        Ok(Duration::new(time.tv_sec.unsigned_abs(), nanoseconds))
     }
 }
 

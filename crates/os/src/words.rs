@@ -5,12 +5,26 @@
 //! new bytes, and nothing about it is undefined, accesses of different sizes included. A copy that
 //! starts or ends inside a word replaces its own bytes of that word by a compare-and-swap and
 //! leaves the neighbour's alone.
+//!
+//! Long copies out are one string instruction where there is one: to the language it is as if it loaded
+//! each word it touches by such an access, perhaps several times, so that a word that changes
+//! meanwhile may come out with bytes of different ages, as two words may.
+//!
+//! # Safety
+//!
+//! The instruction reads within a slice of words that is borrowed, and writes within bytes that are
+//! borrowed alone.
+#![allow(unsafe_code)]
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The size in bytes of the unit of access.
 pub(crate) const WORD: usize = size_of::<u64>();
+
+/// From so many bytes on a string instruction is worth its start.
+#[cfg(target_arch = "x86_64")]
+const STRING_SIZE_MIN: usize = 512;
 
 /// Words that are moved per turn of the inner loop: a cache line.
 const LINE: usize = 8;
@@ -45,6 +59,10 @@ pub(crate) fn copy_in(words: &[AtomicU64], at: usize, bytes: &[u8]) {
 ///
 /// When the range does not lie in `words`.
 pub(crate) fn copy_out(words: &[AtomicU64], at: usize, into: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if into.len() >= STRING_SIZE_MIN {
+        return string_copy_out(words, at, into);
+    }
     let (shift, mut index) = (at % WORD, at / WORD);
     let head_size = if shift == 0 {
         0
@@ -61,6 +79,29 @@ pub(crate) fn copy_out(words: &[AtomicU64], at: usize, into: &mut [u8]) {
     if !tail.is_empty() {
         let tail_size = tail.len();
         tail.copy_from_slice(&load(&words[index + whole.len()])[..tail_size]);
+    }
+}
+
+/// `rep movsb`, which processors with fast strings do a cache line or half of one at a time.
+#[cfg(target_arch = "x86_64")]
+fn string_copy_out(words: &[AtomicU64], at: usize, into: &mut [u8]) {
+    let end = at.checked_add(into.len());
+    assert!(
+        end.is_some_and(|end| end <= size_of_val(words)),
+        "{} bytes at {at} of {} words",
+        into.len(),
+        words.len()
+    );
+    // SAFETY: the range lies in `words`, whose memory may be read while it is shared, and `into` is borrowed alone. What others change
+    // meanwhile is read as the file's head says. The direction flag is clear, as everywhere between instructions of the language.
+    unsafe {
+        std::arch::asm!(
+            "rep movsb",
+            inout("rcx") into.len() => _,
+            inout("rsi") words.as_ptr().cast::<u8>().wrapping_add(at) => _,
+            inout("rdi") into.as_mut_ptr() => _,
+            options(nostack, preserves_flags)
+        );
     }
 }
 

@@ -26,6 +26,7 @@ fn a_process_is_found_by_its_id_and_an_absent_one_is_not() {
         absent.memory().unwrap_err().kind(),
         std::io::ErrorKind::NotFound
     );
+    assert!(absent.processor_time().is_err());
 }
 
 #[test]
@@ -44,6 +45,25 @@ fn touched_memory_is_anonymous_and_faults() {
     assert!(grown >= size as u64 / 2, "{grown}");
     assert!(Process::Own.memory().unwrap().resident_peak >= size as u64);
     assert!(usage(Scope::Thread).unwrap().minor_faults > faults.minor_faults);
+}
+
+/// Also once they have ended: a process is told by more than its living threads.
+#[test]
+fn what_threads_have_used_is_counted_after_their_end() {
+    let before = Process::Id(std::process::id()).processor_time().unwrap();
+    let worker = || {
+        let begin = usage(Scope::Thread).unwrap();
+        let mut used = Duration::ZERO;
+        while used < Duration::from_millis(20) {
+            let now = usage(Scope::Thread).unwrap();
+            used = now.user_time + now.system_time - begin.user_time - begin.system_time;
+        }
+        used
+    };
+    let used = std::thread::spawn(worker).join().unwrap();
+    let counted = Process::Id(std::process::id()).processor_time().unwrap() - before;
+    // What a thread is told of itself may be ahead of the sum by a clock tick.
+    assert!(counted + Duration::from_millis(10) >= used, "{counted:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //!                               Close(reason)    what was answered before is sent, then the end
 //! ```
 //!
-//! A long frame may go from the socket into the log without a buffer between ([`Handler::lands`], [`Handler::land`]).
+//! A long frame may go from the socket into the log without a buffer between ([`Handler::landing`]).
 //!
 //! Answers leave in the order of their frames, whatever the order in which they become ready.
 
@@ -124,6 +124,10 @@ pub struct Wait {
     pub deadline: Option<Instant>,
 }
 
+/// Receives the rest of a frame straight into the log: it is given the front that it was made for, and where all of the rest waits. Never
+/// blocks.
+pub type Land = Box<dyn FnOnce(&[u8], &mut dyn Incoming, &Context<'_>) -> Landed + Send>;
+
 /// What became of a frame that was to land.
 #[derive(Debug)]
 pub enum Landed {
@@ -138,21 +142,11 @@ pub trait Handler: Send {
     /// Takes one frame, without its length prefix. Never blocks.
     fn frame(&mut self, frame: &[u8], context: &Context<'_>) -> Answer;
 
-    /// Whether the rest of a frame of `size` bytes (its length prefix not counted) that begins with `front` can be received straight into the
-    /// log. If so, [`Handler::land`] may be called for it when all of it waits to be received, else [`Handler::frame`] gets it as any other.
-    fn lands(&self, _front: &[u8], _size: usize) -> bool {
-        false
-    }
-
-    /// Takes a frame of `size` bytes that begins with `front`, and all of whose rest waits in `incoming`. Never blocks.
-    fn land(
-        &mut self,
-        _front: &[u8],
-        _size: usize,
-        _incoming: &mut dyn Incoming,
-        _context: &Context<'_>,
-    ) -> Landed {
-        Landed::TakenBack(Vec::new())
+    /// How the rest of a frame of `size` bytes (its length prefix not counted) that begins with `front` is received straight into the log, if
+    /// it can be. It is called when all of the rest waits to be received; if that does not happen soon it is dropped, and
+    /// [`Handler::frame`] gets the frame as any other.
+    fn landing(&self, _front: &[u8], _size: usize, _now: Instant) -> Option<Land> {
+        None
     }
 
     /// Until when no further frame is to be handed over: the peer has sent or got too much. Asked often, so it has to be cheap.

@@ -10,7 +10,7 @@ use pagelog_record::crc32c;
 use pagelog_testing::{Arriving, MemoryStorage};
 use proptest::prelude::*;
 
-use crate::fixture::{Fixture, Found, ROUTES, payload};
+use crate::fixture::{Fixture, Found, ROUTES, fill, payload};
 
 /// What becomes of a landing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,6 +243,63 @@ fn a_log_is_cut_round_a_filler() {
             let fixture = Fixture::new(&image, route);
             let kept = entries.iter().filter(|found| found.end <= *place);
             assert_eq!(fixture.entries(), kept.cloned().collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Also where the replay does not begin with the log: what the checkpoint tells and what follows it is whole, and the log goes on where the
+/// place was.
+#[test]
+fn killed_in_a_landing_above_a_checkpoint_the_log_ends_before_the_place() {
+    for route in ROUTES {
+        for end in [End::Committed, End::Refused] {
+            let storage = MemoryStorage::new(1);
+            let mut fixture = Fixture::new(&storage, route);
+            fill(&mut fixture, 40, 4);
+            let covered = fixture.checkpoint();
+            let above = fixture.append(1, b"above it");
+            fixture.flush();
+            let before = fixture.entries();
+            let mut images = Vec::new();
+            let outcome = land(&mut fixture, 2, &payload(5), course(end), &mut || {
+                images.push(storage.freeze());
+            });
+            let behind = outcome.behind.expect("there is room");
+            assert_eq!(images.len(), 2);
+            for image in images {
+                for image in [image.process_death(), image.power_cut_losing_all()] {
+                    let mut again = Fixture::new(&image, route);
+                    assert!(again.recovery.from_checkpoint);
+                    assert_eq!(again.recovery.begin, covered);
+                    assert_eq!(
+                        again.recovery.end, above.end,
+                        "nothing of the landing is left"
+                    );
+                    assert!(again.entries() == before);
+                    let after = again.append(2, b"after it");
+                    again.flush();
+                    let entries = again.entries();
+                    assert_eq!(
+                        (entries.len(), after.end > above.end),
+                        (before.len() + 1, true)
+                    );
+                    drop(again);
+                    assert!(Fixture::new(&image, route).entries() == entries);
+                }
+            }
+            // And if nobody is killed, all of it is there.
+            fixture.flush();
+            let expected = outcome.landed.into_iter().chain([behind]);
+            let expected: Vec<Found> = before.iter().cloned().chain(expected).collect();
+            assert_eq!(fixture.entries().len(), expected.len());
+            drop(fixture);
+            let fixture = Fixture::new(&storage, route);
+            assert_eq!(fixture.recovery.begin, covered);
+            assert!(
+                expected
+                    .iter()
+                    .all(|found| fixture.entries().contains(found))
+            );
         }
     }
 }

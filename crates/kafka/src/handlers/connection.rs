@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pagelog_store::answer::{Answer, CloseReason, Context, Handler, Incoming, Landed};
+use pagelog_store::answer::{Answer, CloseReason, Context, Handler, Land};
 use pagelog_transfer::Rope;
 
 use super::broker::{Advertised, Broker};
@@ -121,7 +121,7 @@ impl Connection {
                 last,
             });
         }
-        let call = self.call(version, correlation_id, client_id, context);
+        let call = self.call(version, correlation_id, client_id, context.now);
         self.handle(header, call, frame, &mut body, context)
     }
 
@@ -131,11 +131,11 @@ impl Connection {
         version: i16,
         correlation_id: i32,
         client_id: Option<&str>,
-        context: &Context<'_>,
+        now: Instant,
     ) -> Call {
         let quotas = &self.broker.quotas;
         Call {
-            throttle: quotas.throttle(client_id, &self.muted, context.now),
+            throttle: quotas.throttle(client_id, &self.muted, now),
             broker: Arc::clone(&self.broker),
             advertised: Arc::clone(&self.advertised),
             version,
@@ -246,18 +246,11 @@ impl Handler for Connection {
         }))
     }
 
-    fn lands(&self, front: &[u8], size: usize) -> bool {
-        self.can_land(front, size)
-    }
-
-    fn land(
-        &mut self,
-        front: &[u8],
-        size: usize,
-        incoming: &mut dyn Incoming,
-        context: &Context<'_>,
-    ) -> Landed {
-        self.land_batch(front, size, incoming, context)
+    fn landing(&self, front: &[u8], size: usize, now: Instant) -> Option<Land> {
+        let plan = self.plan(front, size, now)?;
+        Some(Box::new(move |front, incoming, context| {
+            plan.carry_out(front, incoming, context)
+        }))
     }
 
     fn muted_until(&self) -> Option<Instant> {

@@ -3,10 +3,11 @@
 //! What can be decided by the front of the request is decided by it. Whatever is not as it should be is taken back and goes through
 //! [`super::produce`] like any other request, which knows the answer.
 
-use pagelog_store::answer::{Answer, Context, Incoming, Landed};
-use pagelog_store::{Arrival, Batch, Body, LandingSize, NotLanded, Partition, Topic, now_ms};
-
 use std::sync::Arc;
+use std::time::Instant;
+
+use pagelog_store::answer::{Answer, Context, Incoming, Landed};
+use pagelog_store::{Arrival, Batch, Body, LandingSize, NotLanded, Topic, now_ms};
 
 use super::connection::{Call, Connection};
 use super::produce::{self, Acks, Refused, Run, Taken};
@@ -14,101 +15,97 @@ use crate::batch::{BatchHeader, CRC_FROM, Codec, HEADER_SIZE, Limits, Validation
 use crate::codec::ErrorCode;
 use crate::codec::produce_front::ProduceFront;
 
-/// A request that can land.
-struct Plan<'a> {
-    front: ProduceFront<'a>,
+/// A request that can land: what its front has said.
+pub(super) struct Plan {
+    call: Call,
     acks: Acks,
+    timeout_ms: i32,
     topic: Arc<Topic>,
-    head: &'a [u8; HEADER_SIZE],
+    partition: i32,
+    head: [u8; HEADER_SIZE],
     header: BatchHeader,
+    /// So many bytes at the end of the front belong to the records.
+    early_size: usize,
+    /// So many bytes follow the records.
+    behind_size: usize,
 }
 
 impl Connection {
-    /// As [`pagelog_store::answer::Handler::lands`].
-    pub(super) fn can_land(&self, front: &[u8], size: usize) -> bool {
-        self.plan(front, size).is_some()
-    }
-
-    /// As [`pagelog_store::answer::Handler::land`].
-    pub(super) fn land_batch(
-        &self,
-        front: &[u8],
-        size: usize,
-        incoming: &mut dyn Incoming,
-        context: &Context<'_>,
-    ) -> Landed {
-        let Some(plan) = self.plan(front, size) else {
-            return Landed::TakenBack(Vec::new());
-        };
-        let header = &plan.front.header;
-        let call = self.call(
-            header.version,
-            header.correlation_id,
-            header.client_id,
-            context,
-        );
-        let limits = produce::limits(&call, plan.topic.config());
-        let now_ms = now_ms();
-        match plan.land(&limits, now_ms, incoming) {
-            Ok(taken) => Landed::Answered(plan.answer(call, now_ms, context, Ok(taken))),
-            Err(NotLanded::TakenBack(bytes)) => Landed::TakenBack(bytes),
-            Err(NotLanded::Failed(error)) => {
-                let refused = Refused::plain(ErrorCode::KAFKA_STORAGE_ERROR, &error.to_string());
-                Landed::Answered(plan.answer(call, now_ms, context, Err(refused)))
-            }
-        }
-    }
-
-    fn plan<'a>(&self, front: &'a [u8], size: usize) -> Option<Plan<'a>> {
+    /// As [`pagelog_store::answer::Handler::landing`].
+    pub(super) fn plan(&self, front: &[u8], size: usize, now: Instant) -> Option<Plan> {
         let front = ProduceFront::read(front, size)?;
         let acks = produce::acks(front.acks)?;
-        let head = front.early.first_chunk::<HEADER_SIZE>()?;
-        let header = BatchHeader::parse(head).ok()?;
+        let head = *front.early.first_chunk::<HEADER_SIZE>()?;
+        let header = BatchHeader::parse(&head).ok()?;
         let topic = self.broker().topic(front.topic)?;
         topic.partition(front.partition)?;
-        let whole = header.size() == front.records_size
-            && matches!(header.codec(), Ok(Codec::None))
+        let asked = &front.header;
+        let call = self.call(asked.version, asked.correlation_id, asked.client_id, now);
+        let fits = header.size() == front.records_size
+            && header.size() <= produce::limits(&call, topic.config()).size_max;
+        let plain = matches!(header.codec(), Ok(Codec::None))
             && !header.is_transactional()
             && header.record_count > 0;
-        (whole && produce::check_insync(acks, topic.config()).is_ok()).then_some(Plan {
-            front,
+        let taken = produce::check_insync(acks, topic.config()).is_ok();
+        (fits && plain && taken).then_some(Plan {
+            call,
             acks,
+            timeout_ms: front.timeout_ms,
             topic,
+            partition: front.partition,
             head,
             header,
+            early_size: front.early.len(),
+            behind_size: front.behind_size,
         })
     }
 }
 
-impl Plan<'_> {
+impl Plan {
+    /// As [`pagelog_store::answer::Land`].
+    pub(super) fn carry_out(
+        self,
+        front: &[u8],
+        incoming: &mut dyn Incoming,
+        context: &Context<'_>,
+    ) -> Landed {
+        let limits = produce::limits(&self.call, self.topic.config());
+        let now_ms = now_ms();
+        match self.land(front, &limits, now_ms, incoming) {
+            Ok(taken) => Landed::Answered(self.answer(now_ms, context, Ok(taken))),
+            Err(NotLanded::TakenBack(bytes)) => Landed::TakenBack(bytes),
+            Err(NotLanded::Failed(error)) => {
+                let refused = Refused::plain(ErrorCode::KAFKA_STORAGE_ERROR, &error.to_string());
+                Landed::Answered(self.answer(now_ms, context, Err(refused)))
+            }
+        }
+    }
+
     fn land(
         &self,
+        front: &[u8],
         limits: &Limits,
         now_ms: i64,
         incoming: &mut dyn Incoming,
     ) -> Result<Taken, NotLanded> {
         let untouched = || NotLanded::TakenBack(Vec::new());
-        let partition: &Partition = self
-            .topic
-            .partition(self.front.partition)
-            .ok_or_else(untouched)?;
-        if self.header.size() > limits.size_max {
-            return Err(untouched());
-        }
+        let partition = self.topic.partition(self.partition);
+        let partition = partition.ok_or_else(untouched)?;
+        let early_at = front.len().checked_sub(self.early_size);
+        let early = &front[early_at.ok_or_else(untouched)?..];
         let arrival = Arrival {
             size: LandingSize {
                 head: HEADER_SIZE,
                 body: self.header.size() - HEADER_SIZE,
             },
-            early: &self.front.early[HEADER_SIZE..],
+            early: &early[HEADER_SIZE..],
             count: self.header.record_count as u32,
             append_time_ms: now_ms,
             producer: produce::producer(&self.header),
         };
-        let mut head = *self.head;
+        let mut head = self.head;
         let head = &mut head;
-        let behind_size = self.front.behind_size;
-        let appended = partition.land(&arrival, incoming, behind_size, |body, behind| {
+        let appended = partition.land(&arrival, incoming, self.behind_size, |body, behind| {
             self.check(body, behind, limits, now_ms, head)
         })?;
         Ok(Taken::of(&appended, partition, limits))
@@ -139,16 +136,13 @@ impl Plan<'_> {
         Some(produce::batch(&valid, now_ms, &*head, &[]))
     }
 
-    fn answer(
-        &self,
-        call: Call,
-        now_ms: i64,
-        context: &Context<'_>,
-        done: Result<Taken, Refused>,
-    ) -> Answer {
-        let mut run = Run::new(call, self.acks, now_ms, self.front.timeout_ms, context.now);
-        run.landed_size = self.front.records_size as u64;
+    fn answer(self, now_ms: i64, context: &Context<'_>, done: Result<Taken, Refused>) -> Answer {
+        let mut run = Run::new(self.call, self.acks, now_ms, self.timeout_ms, context.now);
+        run.landed_size = self.header.size() as u64;
         run.done.push(done);
-        run.answer(&produce::request_of(&self.front))
+        run.answer(&produce::request_for(
+            self.topic.name().as_str(),
+            self.partition,
+        ))
     }
 }

@@ -22,7 +22,6 @@ use crate::codec::produce::{
     ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic,
     ProduceTopicResponse, RecordError,
 };
-use crate::codec::produce_front::ProduceFront;
 use crate::codec::{ErrorCode, Field, RequestHeader};
 
 /// The log's epoch and the record's offset go where no checksum covers them.
@@ -321,20 +320,20 @@ pub(super) fn producer(header: &BatchHeader) -> Producer {
     }
 }
 
-/// The request that a landed batch came with, without the batch.
-pub(super) fn request_of<'a>(front: &ProduceFront<'a>) -> ProduceRequest<'a> {
+/// What of the request of a landed batch shows in its answer.
+pub(super) fn request_for(topic: &str, partition: i32) -> ProduceRequest<'_> {
     let partition = ProducePartition {
-        index: front.partition,
+        index: partition,
         records: None,
     };
     let topic = ProduceTopic {
-        name: front.topic,
+        name: topic,
         partitions: vec![partition],
     };
     ProduceRequest {
         transactional_id: None,
-        acks: front.acks,
-        timeout_ms: front.timeout_ms,
+        acks: 0,
+        timeout_ms: 0,
         topics: vec![topic],
     }
 }

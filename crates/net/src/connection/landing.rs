@@ -33,15 +33,15 @@ impl Connection {
             rest: frame_size - front.len(),
             ended: self.peer_ended || self.hung_up,
         };
-        let asked = || contain(|| handler.lands(front, frame_size)).unwrap_or(false);
-        match self.landing.ask(&self.socket, arrival, now, asked) {
+        let landing = || contain(|| handler.landing(front, frame_size, now)).flatten();
+        match self.landing.ask(&self.socket, arrival, now, landing) {
             Next::Gather => Step::Gather,
             Next::Wait(until) => {
                 self.readable = false;
                 self.bring_timer_forward(Some(until), local);
                 Step::Done
             }
-            Next::Land { more } => {
+            Next::Land { land, more } => {
                 let token = self.next_token();
                 let context = Context {
                     now,
@@ -50,8 +50,7 @@ impl Connection {
                 };
                 let front = &self.inbox.unhandled()[PREFIX_SIZE..];
                 let incoming = &mut self.socket.as_fd();
-                let handler = &mut self.handler;
-                let landed = contain(|| handler.land(front, frame_size, incoming, &context));
+                let landed = contain(|| land(front, incoming, &context));
                 self.landed(landed, size, more, token, local, now)
             }
         }
