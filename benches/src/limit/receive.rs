@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use pagelog_os::{Advice, Mapping, Populate, file, receive};
+use pagelog_record::crc32c;
 use rustix::event::{PollFd, PollFlags, poll};
 
 /// The name of the threads that serve sockets.
@@ -115,7 +116,7 @@ fn checksum((filled, at): &(Arc<Filled>, usize), size: usize) -> Result<u32> {
     for from in (0..size).step_by(WINDOW_SIZE) {
         let window = &mut window[..WINDOW_SIZE.min(size - from)];
         filled.memory.copy_out(at + from, window)?;
-        sum = crc32c::crc32c_append(sum, window);
+        sum = crc32c::append(sum, window);
     }
     Ok(sum)
 }

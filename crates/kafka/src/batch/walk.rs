@@ -113,8 +113,8 @@ struct Fields {
 }
 
 impl Fields {
-    /// Of the record at the front of `bytes`, and its size, if all of it is there and nothing is wrong with it: most are so, and are walked
-    /// over several times as fast as field by field.
+    /// Of the record at the front of `bytes`, and its size, if all of it is there and nothing is wrong with it: most are so, and need not
+    /// ask for bytes field by field.
     fn of_whole(bytes: &[u8]) -> Option<(Fields, usize)> {
         let mut all = Cursor { bytes };
         let size = usize::try_from(all.varint()?).ok()?;
