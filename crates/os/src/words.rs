@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(crate) const WORD: usize = size_of::<u64>();
 
 /// From so many bytes on a string instruction is worth its start.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 const STRING_SIZE_MIN: usize = 512;
 
 /// Words that are moved per turn of the inner loop: a cache line.
@@ -59,7 +59,7 @@ pub(crate) fn copy_in(words: &[AtomicU64], at: usize, bytes: &[u8]) {
 ///
 /// When the range does not lie in `words`.
 pub(crate) fn copy_out(words: &[AtomicU64], at: usize, into: &mut [u8]) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     if into.len() >= STRING_SIZE_MIN {
         return string_copy_out(words, at, into);
     }
@@ -83,7 +83,7 @@ pub(crate) fn copy_out(words: &[AtomicU64], at: usize, into: &mut [u8]) {
 }
 
 /// `rep movsb`, which processors with fast strings do a cache line or half of one at a time.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 fn string_copy_out(words: &[AtomicU64], at: usize, into: &mut [u8]) {
     let end = at.checked_add(into.len());
     assert!(
