@@ -144,7 +144,7 @@ fn contender<'a>(
     };
     let mut before = used()?;
     Ok(Contender::new(name, move || {
-        if counted == Counted::Serving {
+        if counted == Counted::Serving && !settings.quick {
             settle(id)?;
             before = used()?;
         }
