@@ -137,14 +137,14 @@ fn contender<'a>(
     exchange: &Exchange,
 ) -> Result<Contender<'a>> {
     let mut load = ClosedLoop::connect(address, vec![vec![exchange.clone()]; CONNECTIONS])?;
-    let requests = settings.scaled(REQUESTS) as u64;
+    let (requests, quick) = (settings.scaled(REQUESTS) as u64, settings.quick);
     let used = move || match counted {
         Counted::Serving => process::processor_time_of(id, threads),
         Counted::All => process::processor_time(id),
     };
     let mut before = used()?;
     Ok(Contender::new(name, move || {
-        if counted == Counted::Serving && !settings.quick {
+        if counted == Counted::Serving && !quick {
             settle(id)?;
             before = used()?;
         }
