@@ -1,5 +1,6 @@
 //! The threads that wait for the disk, so that no reactor does: they read what is to be sent and not in memory.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -7,16 +8,16 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use pagelog_transfer::{Cold, ColdRing, SendError};
+use pagelog_transfer::{Cold, ColdRing, FETCH_SIZE_MAX, SendError};
 
 use crate::contain::contain;
 use crate::mailbox::{Mailbox, Message};
 use crate::server::Permit;
 use crate::slots::Key;
 
-/// How many ranges behind a connection are kept for a while after they were sent: a socket still refers to the pages of the last
+/// How many bytes of ranges behind a connection are kept for a while after they were sent: a socket still refers to the pages of the last
 /// ones, and these could not be let go of.
-const BEHIND_COUNT_MAX: usize = 4;
+const BEHIND_SIZE_MAX: u64 = 4 * FETCH_SIZE_MAX;
 
 /// Ranges that one fetcher has under way at a time by io_uring, 2 MiB each at most.
 const RING_COUNT: u32 = 8;
@@ -208,18 +209,29 @@ impl Job {
 
 /// What was fetched for one connection and is to be let go of; empty, and without memory, for one that reads what is in memory.
 #[derive(Debug, Default)]
-pub(crate) struct Behind(Vec<Cold>);
+pub(crate) struct Behind {
+    ranges: VecDeque<Cold>,
+    size: u64,
+}
 
 impl Behind {
     /// Takes note of what is being fetched; gives out what is far enough behind.
     pub(crate) fn push(&mut self, cold: Cold) -> Vec<Cold> {
-        self.0.push(cold);
-        let far = self.0.len().saturating_sub(BEHIND_COUNT_MAX);
-        self.0.drain(..far).collect()
+        self.size += cold.size();
+        self.ranges.push_back(cold);
+        let mut far = Vec::new();
+        while self.size > BEHIND_SIZE_MAX
+            && let Some(range) = self.ranges.pop_front()
+        {
+            self.size -= range.size();
+            far.push(range);
+        }
+        far
     }
 
     /// All of it, at the end.
     pub(crate) fn take(&mut self) -> Vec<Cold> {
-        mem::take(&mut self.0)
+        self.size = 0;
+        mem::take(&mut self.ranges).into()
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pagelog_store::answer::Notify;
-use pagelog_transfer::{Choices, Paths};
+use pagelog_store::answer::{Notify, Position};
+use pagelog_transfer::{Choices, FETCH_SIZE_MAX, Paths};
 
 use crate::counters::Counters;
 use crate::fetchers::{ColdReads, Fetchers};
@@ -23,6 +23,12 @@ const STALL_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What it has to send in that time; less than a modem does.
 const STALL_SIZE_MIN: usize = 64 * 1024;
+
+/// What one connection has fetched at a time while others wait for syncs: a sync comes behind the reads that are under way.
+const FETCH_SIZE_BESIDE_SYNCS: u64 = 64 * 1024;
+
+/// For so long after a sync the next one is expected.
+const SYNCS_EXPECTED: Duration = Duration::from_millis(100);
 
 fn paths(cold_reads: ColdReads, choices: Choices) -> Paths {
     let paths = Paths::choosing(choices);
@@ -44,6 +50,8 @@ pub(crate) struct Local {
     pub(crate) paths: Paths,
     pub(crate) scratch: Vec<u8>,
     pub(crate) counts: Counters,
+    /// How far the log was durable when somebody last looked, and when it was first seen there.
+    durable: (Position, Option<Instant>),
     /// Connections that would read if there were room in the budget.
     paused: Vec<Key>,
     privilege: Option<Privilege>,
@@ -81,9 +89,23 @@ impl Local {
             paths: paths(shared.limits.cold_reads, shared.limits.choices),
             scratch: vec![0; SCRATCH_SIZE],
             counts: Counters::default(),
+            durable: (marks.durable.get(), None),
             paused: Vec::new(),
             privilege: None,
             privilege_ended: false,
+        }
+    }
+
+    /// How much of what is not in memory one connection may have fetched at a time: little while somebody waits for syncs.
+    pub(crate) fn fetch_size(&mut self, now: Instant) -> u64 {
+        let durable = self.marks.durable_at();
+        if durable != self.durable.0 {
+            self.durable = (durable, Some(now));
+        }
+        let synced = self.durable.1;
+        match synced.is_some_and(|at| now.saturating_duration_since(at) < SYNCS_EXPECTED) {
+            true => FETCH_SIZE_BESIDE_SYNCS,
+            false => FETCH_SIZE_MAX,
         }
     }
 

@@ -44,6 +44,11 @@ impl MarkWaits {
         self.durable().subscription.end_turn();
     }
 
+    /// How far everything is durable.
+    pub(crate) fn durable_at(&self) -> Position {
+        self.durable().mark.get()
+    }
+
     fn durable(&self) -> &MarkWait {
         &self.0[index(Mark::Durable)]
     }

@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 
 use pagelog_net::{ColdReads, Fetch, ServerOptions};
 use pagelog_os::file::{self, FileAdvice};
@@ -75,6 +75,29 @@ fn a_cold_read_does_not_delay_another_connection_of_its_reactor() {
     let counters = fixture.server.counters();
     assert!(counters.fetches > 1 && counters.fetched_bytes <= FILE_SIZE as u64);
     assert_eq!(counters.transfer.copied_bytes, 0);
+}
+
+#[test]
+fn little_is_fetched_at_a_time_while_somebody_waits_for_syncs() {
+    for beside_syncs in [false, true] {
+        let first = Arc::new(OnceLock::new());
+        let seen = Arc::clone(&first);
+        let (mut fixture, _file, bytes) = fixture(|options| {
+            options.fetch = Fetch::by(move |cold: &Cold| {
+                seen.get_or_init(|| cold.size());
+                cold.fetch()
+            });
+        });
+        if beside_syncs {
+            fixture.log.append();
+            fixture.log.sync();
+        }
+        let mut client = fixture.client();
+        client.send(&request(ask::FILE, b""));
+        assert!(client.receive() == bytes);
+        let expected = if beside_syncs { 64 << 10 } else { 2 << 20 };
+        assert_eq!(first.get(), Some(&expected));
+    }
 }
 
 #[test]

@@ -181,16 +181,16 @@ impl Window {
 }
 
 /// What is to be fetched for the front of `pieces`, which is a region, and how many bytes of the rope that serves: the regions
-/// that lie behind it in the same file, near enough, are fetched with it.
-pub(crate) fn front(pieces: &VecDeque<Piece>) -> Option<(Cold, u64)> {
+/// that lie behind it in the same file, near enough, are fetched with it: `limit` bytes of the file in all, at most.
+pub(crate) fn front(pieces: &VecDeque<Piece>, limit: u64) -> Option<(Cold, u64)> {
     let Some(Piece::Region(first)) = pieces.front() else {
         return None;
     };
     if !first.is_mapped() {
         return None;
     }
-    let until = first.at().saturating_add(FETCH_SIZE_MAX);
-    let mut served = first.size().min(FETCH_SIZE_MAX);
+    let until = first.at().saturating_add(limit);
+    let mut served = first.size().min(limit);
     let mut end = first.at() + served;
     let mut passed = served;
     for piece in pieces.iter().skip(1) {

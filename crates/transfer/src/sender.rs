@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use bytes::Buf;
 
 use crate::choices::Why;
-use crate::cold::{self, Cold};
+use crate::cold::{self, Cold, FETCH_SIZE_MAX};
 use crate::path::gather::{self, Gathered, Run};
 use crate::path::{
     Front, Held, Outcome, Path, direct, reference, send_file, splice, uring_read, uring_splice,
@@ -34,6 +34,8 @@ pub struct Sender {
     owned_size: u64,
     /// So many bytes at the front were fetched for this sender: they are sent without a look at where they are.
     fetched: u64,
+    /// So many were named by [`Sender::cold`] and are not fetched yet.
+    asked: u64,
     held: Held,
 }
 
@@ -116,15 +118,19 @@ impl Sender {
         self.pieces.len()
     }
 
-    /// What is to be fetched before the next bytes can be sent, when [`Sender::send`] has said [`Progress::Cold`].
-    pub fn cold(&self) -> Option<Cold> {
-        cold::front(&self.pieces).map(|(cold, _)| cold)
+    /// What is to be fetched before the next bytes can be sent, when [`Sender::send`] has said [`Progress::Cold`]: of `limit` bytes at most,
+    /// between a byte and [`FETCH_SIZE_MAX`].
+    pub fn cold(&mut self, limit: u64) -> Option<Cold> {
+        let front = cold::front(&self.pieces, limit.clamp(1, FETCH_SIZE_MAX));
+        let (cold, served) = front?;
+        self.asked = served;
+        Some(cold)
     }
 
     /// What [`Sender::cold`] named has been fetched. It is sent now, even if it should have been let go of again meanwhile: where
     /// memory is so short, waiting for the disk cannot be avoided, and asking again would never end.
     pub fn fetched(&mut self) {
-        self.fetched = cold::front(&self.pieces).map_or(0, |(_, served)| served);
+        self.fetched = std::mem::take(&mut self.asked);
     }
 
     /// Moves what the socket takes, at most [`SEND_SIZE_MAX`] bytes.

@@ -32,7 +32,7 @@ impl Connection {
         }
         self.writable = progress != Progress::Blocked;
         if progress == Progress::Cold {
-            self.fetch(local)?;
+            self.fetch(local, now)?;
         }
         Ok(progress)
     }
@@ -45,8 +45,8 @@ impl Connection {
     }
 
     /// Has the next bytes brought into memory, and waits.
-    pub(super) fn fetch(&mut self, local: &mut Local) -> Result<(), Ending> {
-        let Some(cold) = self.sender.cold() else {
+    pub(super) fn fetch(&mut self, local: &mut Local, now: Instant) -> Result<(), Ending> {
+        let Some(cold) = self.sender.cold(local.fetch_size(now)) else {
             return Ok(());
         };
         local.counts.fetches += 1;
