@@ -114,6 +114,7 @@ little; counts and bytes are what matters.
 ## Produce: {producers} producers, one record of 1 KiB each in flight, acks=all
 
 {records} records were acknowledged, each after it was durable, with {syncs} calls of `fdatasync`: {per_sync} records a sync.
+Every call of a traced process stops for the tracer, so few requests pass while a sync runs; docs/benchmarks.md has the figure of a broker that nobody traces.
 One gathered `pwritev` from the staging ring puts into the file whatever waits, and one `fdatasync` makes it durable for
 all who wait. Promise: `fdatasync` × {RECORDS_PER_SYNC} < records.
 
