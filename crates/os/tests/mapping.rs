@@ -149,6 +149,19 @@ fn a_truncated_file_is_a_fault_and_stays_one() {
     assert_eq!(memory.copy_out(0, &mut read), Err(MemoryFault));
 }
 
+/// Long copies out are one instruction, which is in the midst of its work when the page is missing.
+#[test]
+fn a_long_copy_that_runs_into_a_lost_page_is_a_fault() {
+    let size = 2 * page_size();
+    let file = file_of(size as u64);
+    let memory = Mapping::shared(&file, size).unwrap();
+    memory.copy_in(0, &vec![1; size]).unwrap();
+    file.set_len(page_size() as u64).unwrap();
+    let mut read = vec![0; size - 3];
+    assert_eq!(memory.copy_out(3, &mut read), Err(MemoryFault));
+    assert!(read[..page_size() - 3].iter().all(|byte| *byte == 1));
+}
+
 #[test]
 fn a_fault_of_one_mapping_leaves_others_alone() {
     let size = 2 * page_size();
