@@ -11,7 +11,7 @@ use pagelog_segment::Directory;
 
 use super::BENCH;
 use super::engine::{Engine, NEVER, PINNED, WARM};
-use super::sparse::Sparse;
+use super::prepared::Prepared;
 use crate::figure::{Aim, Figure};
 use crate::plot::{LinePlot, Plot, Point, Scale, Series};
 use crate::report::Report;
@@ -123,7 +123,7 @@ fn storage(path: &Path, files: Files) -> Result<Arc<dyn Storage>> {
     let directory = Directory::open(path)?;
     Ok(match files {
         Files::Allocated => Arc::new(directory),
-        Files::Sparse => Arc::new(Sparse::new(directory)),
+        Files::Sparse => Arc::new(Prepared::sparse(directory)),
     })
 }
 

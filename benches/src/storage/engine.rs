@@ -14,7 +14,7 @@ use pagelog_flush::{Flush, Interval, Policy, Report};
 use pagelog_segment::{Directory, State};
 use tempfile::TempDir;
 
-use super::used_again::UsedAgain;
+use super::prepared::Prepared;
 use crate::process::threads_named;
 
 /// The size of a segment, the broker's default.
@@ -104,7 +104,7 @@ impl Engine {
     ) -> Result<Engine> {
         let storage = |path: &Path| {
             let directory = Directory::open(path)?;
-            Ok(Arc::new(UsedAgain::new(directory)) as Arc<dyn Storage>)
+            Ok(Arc::new(Prepared::used_again(directory)) as Arc<dyn Storage>)
         };
         Engine::start_on(parent, storage, options, policy)
     }

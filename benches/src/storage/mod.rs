@@ -13,10 +13,9 @@ mod indexing;
 mod opening;
 #[cfg(feature = "peers")]
 mod peers;
-mod sparse;
+mod prepared;
 mod streams;
 mod unwaited;
-mod used_again;
 mod writers;
 
 use anyhow::Result;
