@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use pagelog_kafka::codec::{ErrorCode, FetchRequest, FetchResponse, fetch};
 
 use super::world::{TOPIC, World};
+use crate::broker::PATIENCE;
 use crate::wire::Connection;
 use crate::wire::batch;
 
@@ -37,14 +38,24 @@ fn follow_one_life(world: &Arc<World>, address: &str, partitions: u32) -> Result
     Ok(())
 }
 
-/// Reads to the end of all partitions: each is asked until it gives no more.
+/// Reads to the end of all partitions, when producers are done: each is asked until it gives no more and all that was
+/// acknowledged has come. A record with acks=1 is acknowledged before it is durable, and shown only then. What does
+/// not come in time is the ledger's to name.
 ///
 /// # Errors
 /// The broker is gone, or shows what it must not.
 pub(crate) fn read_to_end(address: &str, world: &Arc<World>, partitions: u32) -> Result<()> {
     let mut connection = Connection::open(address)?;
-    while read_on(&mut connection, world, partitions)? > 0 {}
-    Ok(())
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if read_on(&mut connection, world, partitions)? > 0 {
+            continue;
+        }
+        if world.ledger().has_seen_acknowledged() || Instant::now() > deadline {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Asks once for what follows in every partition, and enters it; says how many records came.

@@ -171,6 +171,16 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether every partition has been read as far as it was acknowledged.
+    pub(crate) fn has_seen_acknowledged(&self) -> bool {
+        self.acknowledged.iter().all(|(lane, batches)| {
+            let seen = self.next_offset(lane.partition);
+            batches
+                .iter()
+                .all(|batch| batch.base_offset.saturating_add_unsigned(batch.count) <= seen)
+        })
+    }
+
     /// Holds what was acknowledged against what was read. All must have been read before.
     ///
     /// # Errors
