@@ -43,6 +43,7 @@ mod cut;
 mod error;
 mod follow;
 mod front;
+mod header;
 mod index;
 mod indexing;
 mod landing;

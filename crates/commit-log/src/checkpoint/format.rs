@@ -4,6 +4,7 @@ use pagelog_record::{Epoch, StreamId, crc32c};
 use pagelog_segment::Position;
 
 use super::CheckpointError;
+use crate::header::{self, Unsealed, field};
 
 const MAGIC: [u8; 8] = *b"PLGCKPT1";
 pub(crate) const HEADER_SIZE: usize = 64;
@@ -61,13 +62,10 @@ pub(crate) struct Header {
 impl Header {
     /// Reads a header; what it says fits together, and nothing more is known.
     pub(crate) fn decode(bytes: &[u8; HEADER_SIZE]) -> Result<Header, CheckpointError> {
-        if bytes[..8] != MAGIC {
-            return Err(CheckpointError::NoCheckpoint);
-        }
-        let checksum = u32::from_le_bytes(field(bytes, HEADER_SIZE - 4));
-        if checksum != crc32c::of(&bytes[..HEADER_SIZE - 4]) {
-            return Err(CheckpointError::Checksum { at: 0 });
-        }
+        header::check(bytes, MAGIC).map_err(|unsealed| match unsealed {
+            Unsealed::Magic => CheckpointError::NoCheckpoint,
+            Unsealed::Checksum => CheckpointError::Checksum { at: 0 },
+        })?;
         let position = |at| Position(u64::from_le_bytes(field(bytes, at)));
         let header = Header {
             log_id: field(bytes, 8),
@@ -98,18 +96,17 @@ impl Checkpoint {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let streams_size = self.streams.len() * STREAM_SIZE;
         let size = HEADER_SIZE + streams_size + self.told.len() + CHECKSUM_SIZE;
-        let mut bytes = vec![0; HEADER_SIZE];
-        bytes.reserve_exact(size - HEADER_SIZE);
-        let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
-        put(0, &MAGIC);
+        let mut head = [0; HEADER_SIZE];
+        let mut put = |at: usize, field: &[u8]| head[at..at + field.len()].copy_from_slice(field);
         put(8, &self.log_id);
         put(24, &self.position.0.to_le_bytes());
         put(32, &self.durable.0.to_le_bytes());
         put(40, &self.epoch.0.to_le_bytes());
         put(44, &(self.streams.len() as u32).to_le_bytes());
         put(48, &(self.told.len() as u64).to_le_bytes());
-        let checksum = crc32c::of(&bytes[..HEADER_SIZE - 4]);
-        bytes[HEADER_SIZE - 4..].copy_from_slice(&checksum.to_le_bytes());
+        header::seal(&mut head, MAGIC);
+        let mut bytes = Vec::with_capacity(size);
+        bytes.extend_from_slice(&head);
         for stream in &self.streams {
             bytes.extend_from_slice(&stream.id.0.to_le_bytes());
             bytes.extend_from_slice(&stream.next.to_le_bytes());
@@ -178,13 +175,6 @@ fn decode_streams(bytes: &[u8]) -> Result<Vec<StreamMark>, CheckpointError> {
         marks.push(mark);
     }
     Ok(marks)
-}
-
-/// `N` bytes from a constant place.
-fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let mut out = [0; N];
-    out.copy_from_slice(&bytes[at..at + N]);
-    out
 }
 
 #[cfg(test)]

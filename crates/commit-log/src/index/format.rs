@@ -4,11 +4,12 @@
 //! header page │ items, 20 bytes each │ rows, 40 bytes each │ checksums, 4 bytes for each 4,096 of items and rows
 //! ```
 
-use pagelog_record::{StreamId, crc32c};
+use pagelog_record::StreamId;
 use pagelog_segment::Position;
 
 use super::IndexError;
 use super::item::Item;
+use crate::header::{self, Unsealed, field};
 
 /// The first bytes of every index file; the digit is the version of the format.
 pub(crate) const MAGIC: [u8; 8] = *b"PLGINDX1";
@@ -100,7 +101,6 @@ impl IndexHeader {
     pub(crate) fn encode(&self) -> [u8; HEADER_SIZE] {
         let mut bytes = [0; HEADER_SIZE];
         let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
-        put(0, &MAGIC);
         put(8, &self.log_id);
         put(24, &self.base.0.to_le_bytes());
         put(32, &self.from.0.to_le_bytes());
@@ -110,20 +110,16 @@ impl IndexHeader {
         put(56, &self.last.0.to_le_bytes());
         put(64, &self.last_checksum.to_le_bytes());
         put(68, &self.table_checksum.to_le_bytes());
-        let checksum = crc32c::of(&bytes[..HEADER_SIZE - 4]);
-        bytes[HEADER_SIZE - 4..].copy_from_slice(&checksum.to_le_bytes());
+        header::seal(&mut bytes, MAGIC);
         bytes
     }
 
     /// Reads a header; what it says fits together, and nothing more is known.
     pub(crate) fn decode(bytes: &[u8; HEADER_SIZE]) -> Result<IndexHeader, IndexError> {
-        if bytes[..8] != MAGIC {
-            return Err(IndexError::NoIndex);
-        }
-        let checksum = u32::from_le_bytes(field(bytes, HEADER_SIZE - 4));
-        if checksum != crc32c::of(&bytes[..HEADER_SIZE - 4]) {
-            return Err(IndexError::Checksum { at: 0 });
-        }
+        header::check(bytes, MAGIC).map_err(|unsealed| match unsealed {
+            Unsealed::Magic => IndexError::NoIndex,
+            Unsealed::Checksum => IndexError::Checksum { at: 0 },
+        })?;
         let position = |at| Position(u64::from_le_bytes(field(bytes, at)));
         let header = IndexHeader {
             log_id: field(bytes, 8),
@@ -246,13 +242,6 @@ pub(crate) fn decode_item(bytes: &[u8; ITEM_SIZE], row: &Row, base: Position) ->
         payload_size: get(12),
         count,
     }
-}
-
-/// `N` bytes from a constant place.
-fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let mut out = [0; N];
-    out.copy_from_slice(&bytes[at..at + N]);
-    out
 }
 
 #[cfg(test)]
