@@ -27,6 +27,8 @@ pub(crate) struct Sample {
     pub(crate) processor: Duration,
     /// Processor time of the thread that made the load.
     pub(crate) generator: Duration,
+    /// Page faults of the thread that made the load; zero where it is not asked.
+    pub(crate) faults: u64,
 }
 
 impl Sample {
@@ -38,6 +40,7 @@ impl Sample {
             latency: new_histogram(),
             processor: Duration::ZERO,
             generator: Duration::ZERO,
+            faults: 0,
         }
     }
 

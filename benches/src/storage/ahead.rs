@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use pagelog_commit_log::{LogOptions, Route, Storage, Warm};
+use pagelog_os::process::{self, Scope};
 use pagelog_segment::Directory;
 
 use super::BENCH;
@@ -21,8 +22,8 @@ use crate::settings::Settings;
 
 const RECORD_SIZE: usize = 1024;
 const SEGMENTS: u64 = 4;
-/// A quarter of the default, so that a round takes seconds.
-const SEGMENT_SIZE: usize = 256 << 20;
+/// The default: what it costs to make so large a file ready, and to write it to the disk meanwhile, is in the figure.
+const SEGMENT_SIZE: usize = 1 << 30;
 const SPARSE: &str = "sparse";
 const ALLOCATED: &str = "as allocated";
 const WARMED: &str = "warmed";
@@ -35,6 +36,13 @@ const P9999: Metric = Metric {
     name: "p99.99",
     unit: "us",
     read: |sample| sample.microseconds_at(0.9999),
+};
+
+/// Of the appending thread: pages that it had to bring in, or that the kernel had written to the disk after they had been made ready.
+const FAULTS: Metric = Metric {
+    name: "page faults a thousand appends",
+    unit: "faults",
+    read: |sample| sample.faults as f64 * 1e3 / sample.operations as f64,
 };
 
 const LOW: [Metric; 3] = [Metric::P50, Metric::P99, Metric::P999];
@@ -70,8 +78,12 @@ pub(super) fn run(settings: &Settings) -> Result<Report> {
         limit: rounds.beside(ALLOCATED, &P9999),
         ..rounds.figure(BENCH, format!("{own}: p99.99"), &P9999)?
     });
+    figures.push(Figure {
+        limit: rounds.beside(ALLOCATED, &FAULTS),
+        ..rounds.figure(BENCH, format!("{own}: {}", FAULTS.name), &FAULTS)?
+    });
     for name in [WARMED, ALLOCATED, SPARSE] {
-        for metric in [&SLOWEST, &P9999] {
+        for metric in [&SLOWEST, &P9999, &FAULTS] {
             let spread = rounds.spread(name, metric)?;
             let case = format!("{case}, {name}: {}", metric.name);
             figures.push(Figure::new(BENCH, case, metric.unit, spread));
@@ -141,6 +153,7 @@ fn appends(settings: &Settings, files: Files, warm: Option<Warm>) -> Result<Samp
     let mut sample = Sample::empty();
     for segment in 1..=SEGMENTS {
         engine.wait_ready()?;
+        let faults = faults()?;
         let began = Instant::now();
         while engine.log.appended().0 < segment * segment_size - (64 << 10) {
             let append = Instant::now();
@@ -148,7 +161,14 @@ fn appends(settings: &Settings, files: Files, warm: Option<Warm>) -> Result<Samp
             sample.record(append.elapsed().as_nanos(), RECORD_SIZE as u64);
         }
         sample.wall += began.elapsed();
+        sample.faults += self::faults()? - faults;
     }
     engine.stop()?;
     Ok(sample)
+}
+
+/// How many page faults this thread has had.
+fn faults() -> Result<u64> {
+    let usage = process::usage(Scope::Thread)?;
+    Ok(usage.minor_faults + usage.major_faults)
 }

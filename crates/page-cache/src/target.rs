@@ -112,6 +112,19 @@ impl Target {
         }
     }
 
+    /// Whether pages are made ready to be stored into.
+    pub(crate) fn stores(&self) -> bool {
+        matches!(&self.memory, Some((_, means)) if means.stores())
+    }
+
+    /// Makes pages that were warm ready to be stored into again, where the kernel has written them to the disk meanwhile.
+    pub(crate) fn touch_again(&self, range: &Range<u64>) -> io::Result<()> {
+        match &self.memory {
+            Some((memory, _)) => Ok(memory.touch(in_memory(range), Touch::Store)?),
+            None => Ok(()),
+        }
+    }
+
     /// Writes what warming made dirty in `range` to the disk.
     pub(crate) fn flush(&self, range: &Range<u64>) -> io::Result<()> {
         match &self.memory {

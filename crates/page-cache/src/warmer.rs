@@ -3,7 +3,12 @@
 //! ```text
 //! range.start      writer        pinned to          warmed to        window's end        range.end
 //! │ let go behind    │ ── pinned ──── │ ── warm ─────── │ ── to be warmed ── │ when the writer moves │
+//! │                  │ ─ touched again ─ │
 //! ```
+//!
+//! What was made ready to be stored into is ready until it is written to the disk, which the kernel does when it likes: then the next store into
+//! the page is a fault, and may wait for the file system's journal or for the disk. So what lies nearest is touched once more when the writer
+//! comes near. It waits there, and he does not.
 //!
 //! The writer says where it is by one atomic store, and wakes the thread only when a step has become wanted.
 
@@ -33,7 +38,8 @@ pub struct WarmOptions {
     /// The most bytes a second; `None`: as fast as it goes.
     pub bytes_per_second: Option<NonZeroU64>,
     /// After how many bytes what warming made dirty is written to the disk, so that the first sync of the writer
-    /// does not have to. The writer's first store into each page is then a fault again, a short one. `None`: never.
+    /// does not have to. The writer's first store into each page is then a fault again, a short one, since nothing is touched again for him: who
+    /// syncs without a pause would write it once more. `None`: never.
     pub flush_every: Option<NonZeroU64>,
     /// What of it is pinned; of a mapping only.
     pub pin: Option<PinAhead>,
@@ -77,6 +83,12 @@ struct Shared {
 /// How much the thread gives way to others: it gets hardly any of a processor that others want, and all of an idle one.
 const NICE: i32 = 19;
 
+/// How far ahead of the writer pages are touched again: what is appended within milliseconds at the rate of the memory.
+const NEAR_SIZE: u64 = 8 << 20;
+
+/// How far that moves at a time, so that the thread is woken a thousand times a GiB.
+const NEAR_STEP_SIZE: u64 = 1 << 20;
+
 /// What the writer moves by before it is told, in bytes.
 const PAGE_SIZE: u64 = 4096;
 
@@ -90,6 +102,8 @@ struct Worker<F> {
     started: Instant,
     warmed_to: u64,
     flushed_to: u64,
+    /// All before was touched again, or was the first to be warmed behind the writer.
+    near_to: u64,
     report: F,
 }
 
@@ -143,6 +157,7 @@ impl Warmer {
             started: Instant::now(),
             warmed_to: range.start,
             flushed_to: range.start,
+            near_to: range.start,
             options,
             report,
         };
@@ -235,10 +250,11 @@ impl<F: FnMut(&Progress)> Worker<F> {
         while !self.shared.stopped() {
             self.skip_written();
             let until = self.window_end();
-            let result = match self.next_step(until) {
-                Some(step) => self.warm(&step, until),
-                None if self.rest() => Ok(()),
-                None => return,
+            let result = match (self.near_step(), self.next_step(until)) {
+                (Some(near), _) => self.touch_again(&near),
+                (None, Some(step)) => self.warm(&step, until),
+                (None, None) if self.rest() => Ok(()),
+                (None, None) => return,
             };
             if let Err(error) = result {
                 self.give_up(error);
@@ -254,6 +270,37 @@ impl<F: FnMut(&Progress)> Worker<F> {
         let passed = (writer - range.start) / STEP_SIZE * STEP_SIZE;
         self.warmed_to = self.warmed_to.max(range.start + passed);
         self.flushed_to = self.flushed_to.max(range.start + passed);
+        self.near_to = self.near_to.max(range.start + passed);
+    }
+
+    /// Whether what lies nearest to the writer is touched again.
+    fn keeps_near(&self) -> bool {
+        self.options.flush_every.is_none() && self.target.stores()
+    }
+
+    /// What is to be touched again next: a whole step of what is warm, or the rest. Nothing before the writer has begun, who may be long in coming.
+    fn near_step(&self) -> Option<Range<u64>> {
+        let writer = self.shared.writer.load(SeqCst);
+        if !self.keeps_near() || writer <= self.options.range.start {
+            return None;
+        }
+        let near = writer.saturating_add(NEAR_SIZE).min(self.warmed_to);
+        let end = near.min(self.near_to.saturating_add(NEAR_STEP_SIZE));
+        let is_whole = end.saturating_sub(self.near_to) >= NEAR_STEP_SIZE;
+        let is_last = end == self.options.range.end;
+        (self.near_to < end && (is_whole || is_last)).then_some(self.near_to..end)
+    }
+
+    fn touch_again(&mut self, near: &Range<u64>) -> io::Result<()> {
+        self.target.touch_again(near)?;
+        thread::yield_now();
+        self.near_to = near.end;
+        Ok(())
+    }
+
+    /// Whether the whole range was touched again, or never is.
+    fn is_near_done(&self) -> bool {
+        !self.keeps_near() || self.near_to >= self.options.range.end
     }
 
     /// Where the window ends now.
@@ -359,7 +406,7 @@ impl<F: FnMut(&Progress)> Worker<F> {
         let all_warm = self.warmed_to >= self.options.range.end;
         let writer = self.shared.writer.load(SeqCst);
         let all_written = writer >= self.options.range.end;
-        if all_warm && (self.pin.is_none() || all_written) {
+        if all_warm && (all_written || self.pin.is_none() && self.is_near_done()) {
             self.tell(self.state());
             return false;
         }
@@ -377,10 +424,12 @@ impl<F: FnMut(&Progress)> Worker<F> {
     /// Where the writer must be for a whole step to be wanted, or for the pin to move.
     fn wake_at(&self, writer: u64, all_warm: bool) -> u64 {
         let end = self.options.range.end;
-        let pin_step = self.options.pin.as_ref().map_or(STEP_SIZE, PinAhead::step);
-        let pin_moves = writer.saturating_add(pin_step).min(end);
+        let nothing = u64::MAX;
+        let pin_step = self.options.pin.as_ref().map(PinAhead::step);
+        let pin_moves = pin_step.map_or(nothing, |step| writer.saturating_add(step).min(end));
+        let moves = pin_moves.min(self.near_moves());
         if all_warm {
-            return pin_moves;
+            return moves;
         }
         let window = self.options.window.unwrap_or(u64::MAX);
         let step_end = self.warmed_to.saturating_add(STEP_SIZE).min(end);
@@ -389,11 +438,19 @@ impl<F: FnMut(&Progress)> Worker<F> {
             .saturating_sub(window)
             .min(self.warmed_to)
             .max(writer.saturating_add(1));
-        if self.pin.is_some() {
-            warm_moves.min(pin_moves)
-        } else {
-            warm_moves
+        warm_moves.min(moves)
+    }
+
+    /// Where the writer must be for [`Worker::near_step`] to be something, of what is warm now.
+    fn near_moves(&self) -> u64 {
+        let range = &self.options.range;
+        let step_end = self.near_to.saturating_add(NEAR_STEP_SIZE).min(range.end);
+        if self.is_near_done() || step_end > self.warmed_to {
+            return u64::MAX;
         }
+        step_end
+            .saturating_sub(NEAR_SIZE)
+            .max(range.start.saturating_add(1))
     }
 
     fn give_up(&mut self, error: io::Error) {
