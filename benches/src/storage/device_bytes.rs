@@ -1,6 +1,6 @@
 //! What a synced append of 1 KiB writes to the device, by both routes, in every preparation of a segment, on several file systems.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,10 @@ const SEGMENT_SIZE: u64 = 8 << 20;
 const APPENDS: u64 = 100;
 /// The most that one may write.
 const BYTES_MAX: f64 = 16.0 * 1024.0;
-/// How many segments are filled until one has to be a file that was used before.
-const SEGMENTS_MAX: u64 = 64;
+/// How many segments are filled until one has to be a file that was used before: a few more than are ready ahead.
+const SEGMENTS_MAX: usize = 12;
+/// Longer than the log asks the kernel to let go of a removed segment's pages.
+const SPARE_TIMEOUT: Duration = Duration::from_secs(4);
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How the segment that is appended to came to be what it is.
@@ -146,15 +148,44 @@ fn places(settings: &Settings) -> Vec<Place> {
         eprintln!("storage: skipped in a quick run: loop devices");
         return places;
     }
-    for kind in ["ext4", "xfs", "btrfs"] {
-        places.extend(FileSystem::mount(kind, directory).map(|device| Place {
-            name: format!("{kind} on a loop device"),
-            path: device.path(),
-            device: Some(device),
-            has_aim: kind != "btrfs",
-        }));
+    for (kind, marked) in [
+        ("ext4", Marked::Not),
+        ("xfs", Marked::Not),
+        ("btrfs", Marked::Not),
+        ("btrfs", Marked::Nocow),
+    ] {
+        places.extend(loop_device(kind, marked, directory));
     }
     places
+}
+
+/// How a directory is marked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marked {
+    Not,
+    /// What is stored in its files is written where it lies, and not to a new place (Btrfs).
+    Nocow,
+}
+
+fn loop_device(kind: &str, marked: Marked, directory: &Path) -> Option<Place> {
+    let device = FileSystem::mount(kind, directory)?;
+    if marked == Marked::Nocow
+        && let Err(error) = device.mark_nocow()
+    {
+        eprintln!("storage: skipped: {kind}, NOCOW: {error:#}");
+        return None;
+    }
+    let mark = if marked == Marked::Nocow {
+        ", NOCOW"
+    } else {
+        ""
+    };
+    Some(Place {
+        name: format!("{kind}{mark} on a loop device"),
+        path: device.path(),
+        device: Some(device),
+        has_aim: kind != "btrfs",
+    })
 }
 
 fn one(
@@ -197,30 +228,45 @@ fn one(
 /// the pages of every file, and then none is.
 fn recycle(log: &Log, sync: &mut SyncSide) -> Result<bool> {
     let stream = log.stream(StreamId(1));
-    let mut spare = false;
-    loop {
+    let mut recycled = None;
+    for _ in 0..SEGMENTS_MAX {
+        // From here on until the next is taken nobody makes a segment, and a spare that there is stays one.
         wait_until("two segments are ready", || log.segments_ready() == 2)?;
-        let before = log.appended().0 / SEGMENT_SIZE;
-        while log.appended().0 / SEGMENT_SIZE == before {
+        let active = active(log);
+        if recycled == Some(active) {
+            return Ok(true);
+        }
+        if recycled.is_none() && has_spare(log) {
+            // Two are ready without it.
+            recycled = Some(active + 3);
+        }
+        while self::active(log) == active {
             append(log, &[7; 1 << 18])?;
             sync.write()?;
         }
         sync.sync()?;
-        // Those that were ready when there was a spare are used up three segments on.
-        if spare && before >= 6 {
-            return Ok(true);
-        }
-        if before >= SEGMENTS_MAX {
-            return Ok(false);
-        }
         log.set_start(&stream, stream.next_offset());
         while let Some(front) = log.front() {
             if log.remove_front(&front).is_err() {
                 break;
             }
         }
-        spare |= log.segments_spare() > 0;
     }
+    Ok(false)
+}
+
+/// The number of the segment that is appended to.
+fn active(log: &Log) -> u64 {
+    log.reserved().0 / SEGMENT_SIZE
+}
+
+/// Waits until a file of a removed segment is kept to be used again, for as long as the kernel may take to let go of its pages.
+fn has_spare(log: &Log) -> bool {
+    let began = Instant::now();
+    while log.segments_spare() == 0 && began.elapsed() < SPARE_TIMEOUT {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    log.segments_spare() > 0
 }
 
 fn append_synced(log: &Log, sync: &mut SyncSide) -> Result<()> {

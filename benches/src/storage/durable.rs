@@ -65,9 +65,9 @@ fn one(
     aim: Option<f64>,
 ) -> Result<(Vec<Figure>, Case)> {
     let peers = Peers::start(settings)?;
-    let engine = Engine::start(&settings.directory, STAGED, Policy::Sync)?;
     let size = settings.scaled(SEGMENT_SIZE as usize) as u64;
     let options = LogOptions::new(size, STAGED, PAYLOAD_SIZE_MAX);
+    let engine = Engine::start_with(&settings.directory, options, Policy::Sync)?;
     let used_again = Engine::start_used_again(&settings.directory, options, Policy::Sync)?;
     let stream = engine.stream(0);
     let stream_used_again = used_again.stream(0);
