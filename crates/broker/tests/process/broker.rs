@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,6 +14,12 @@ const SMALL: &[&str] = &[
     "--set",
     "disk.refuse.percent=101",
 ];
+
+/// The arguments of a broker with its data there, on a free port.
+pub(crate) fn at(data: &Path) -> [&str; 4] {
+    let data = data.to_str().unwrap();
+    ["--data-dir", data, "--kafka", "127.0.0.1:0"]
+}
 
 /// `pagelog` with these arguments and nothing of this process's own settings.
 pub(crate) fn pagelog(arguments: &[&str]) -> Command {

@@ -9,23 +9,14 @@ use std::time::SystemTime;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::broker::{Broker, Ended, pagelog, run};
+use crate::broker::{Broker, Ended, at, pagelog, run};
 use crate::client::Client;
 
 const SEGMENT: &str = "00000000000000000000.log";
 
-fn arguments(data: &Path) -> [&str; 4] {
-    [
-        "--data-dir",
-        data.to_str().unwrap(),
-        "--kafka",
-        "127.0.0.1:0",
-    ]
-}
-
 /// A broker with ten records in a topic.
 fn serving(data: &Path) -> Broker {
-    let broker = Broker::start(&arguments(data));
+    let broker = Broker::start(&at(data));
     let mut client = Client::connect(broker.address("kafka"));
     client.metadata("orders");
     for number in 0..10_u8 {
@@ -163,7 +154,7 @@ fn a_whole_log_is_reported_and_not_touched() {
 fn the_progress_is_told_in_lines_and_not_in_json() {
     let data = tempfile::tempdir().unwrap();
     let flags = [
-        &arguments(data.path())[..],
+        &at(data.path())[..],
         &[
             "--set",
             "segment.bytes=1088KiB",
@@ -261,7 +252,7 @@ fn a_damaged_log_is_named_and_can_be_cut() {
         "{}",
         shown.output
     );
-    let refused = run(&mut pagelog(&arguments(data.path())));
+    let refused = run(&mut pagelog(&at(data.path())));
     assert_eq!(refused.code, Some(5));
     assert!(refused.log.contains(&remedy), "{}", refused.log);
 
@@ -301,7 +292,7 @@ fn a_damaged_log_is_named_and_can_be_cut() {
     );
     assert_eq!(offline("check", data.path(), &[]).code, Some(0));
 
-    let broker = Broker::start(&arguments(data.path()));
+    let broker = Broker::start(&at(data.path()));
     let mut client = Client::connect(broker.address("kafka"));
     assert_eq!(client.produce("orders", b"after").unwrap(), 0);
     assert_eq!(broker.stop(Signal::TERM).code, Some(0));

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::broker::{Broker, pagelog, run};
+use crate::broker::{Broker, at, pagelog, run};
 
 /// Runs in a directory of its own and expects the code and each of the words.
 fn refuses(arguments: &[&str], code: i32, words: &[&str]) {
@@ -109,14 +109,9 @@ fn a_file_that_is_not_there() {
 #[test]
 fn a_data_directory_in_use_names_its_holder() {
     let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().to_str().unwrap();
-    let holder = Broker::start(&["--data-dir", data, "--kafka", "127.0.0.1:0"]);
-    let ended = run(&mut pagelog(&[
-        "--data-dir",
-        data,
-        "--kafka",
-        "127.0.0.1:0",
-    ]));
+    let arguments = at(directory.path());
+    let holder = Broker::start(&arguments);
+    let ended = run(&mut pagelog(&arguments));
     assert_eq!(ended.code, Some(3), "{ended:?}");
     let words = format!("in use by process {}", holder.process_id());
     assert!(ended.log.contains(&words), "{}", ended.log);
@@ -142,8 +137,7 @@ fn a_port_in_use() {
 #[test]
 fn a_log_that_was_cut_by_hand() {
     let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().to_str().unwrap();
-    let arguments = ["--data-dir", data, "--kafka", "127.0.0.1:0"];
+    let arguments = at(directory.path());
     drop(Broker::start(&arguments));
     let segment = directory.path().join("00000000000000000000.log");
     std::fs::OpenOptions::new()

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use rustix::process::Signal;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, at};
 use crate::client::Client;
 
 /// Waits until nobody listens any more: the broker has begun to stop.
@@ -18,12 +18,7 @@ fn wait_until_refused(address: SocketAddr) {
 fn a_signal_stops_it_cleanly() {
     for signal in [Signal::TERM, Signal::INT] {
         let directory = tempfile::tempdir().unwrap();
-        let arguments = [
-            "--data-dir",
-            directory.path().to_str().unwrap(),
-            "--kafka",
-            "127.0.0.1:0",
-        ];
+        let arguments = at(directory.path());
         let ended = Broker::start(&arguments).stop(signal);
         assert_eq!(ended.code, Some(0), "{}", ended.log);
         let again = Broker::start(&arguments).stop(signal);
@@ -35,12 +30,7 @@ fn a_signal_stops_it_cleanly() {
 #[test]
 fn a_killed_broker_starts_again_and_says_so() {
     let directory = tempfile::tempdir().unwrap();
-    let arguments = [
-        "--data-dir",
-        directory.path().to_str().unwrap(),
-        "--kafka",
-        "127.0.0.1:0",
-    ];
+    let arguments = at(directory.path());
     let killed = Broker::start(&arguments).stop(Signal::KILL);
     assert_eq!(killed.code, None);
     let again = Broker::start(&arguments).stop(Signal::TERM);
@@ -52,12 +42,7 @@ fn a_killed_broker_starts_again_and_says_so() {
 #[test]
 fn a_start_begins_at_a_checkpoint_and_does_without() {
     let directory = tempfile::tempdir().unwrap();
-    let arguments = [
-        "--data-dir",
-        directory.path().to_str().unwrap(),
-        "--kafka",
-        "127.0.0.1:0",
-    ];
+    let arguments = at(directory.path());
     let checkpoints = || {
         let files = std::fs::read_dir(directory.path()).unwrap();
         let paths = files.map(|file| file.unwrap().path());
@@ -101,12 +86,7 @@ fn a_start_begins_at_a_checkpoint_and_does_without() {
 fn a_second_signal_ends_it_at_once() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let directory = tempfile::tempdir().unwrap();
-        let arguments = [
-            "--data-dir",
-            directory.path().to_str().unwrap(),
-            "--kafka",
-            "127.0.0.1:0",
-        ];
+        let arguments = at(directory.path());
         let broker = Broker::start(&arguments);
         let mut client = Client::connect(broker.address("kafka"));
         client.metadata("empty");
@@ -125,12 +105,7 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn a_stop_answers_what_was_acknowledged_and_the_next_start_has_it() {
     let directory = tempfile::tempdir().unwrap();
-    let arguments = [
-        "--data-dir",
-        directory.path().to_str().unwrap(),
-        "--kafka",
-        "127.0.0.1:0",
-    ];
+    let arguments = at(directory.path());
     let broker = Broker::start(&arguments);
     let mut client = Client::connect(broker.address("kafka"));
     client.metadata("kept");
@@ -182,12 +157,7 @@ fn every_route_goes_with_every_policy() {
 fn a_log_that_fails_ends_it_with_its_own_code() {
     let directory = tempfile::tempdir().unwrap();
     let route = ["--flush", "interval", "--set", "log.route=mapped"];
-    let arguments = [
-        "--data-dir",
-        directory.path().to_str().unwrap(),
-        "--kafka",
-        "127.0.0.1:0",
-    ];
+    let arguments = at(directory.path());
     let broker = Broker::start(&[&arguments[..], &route].concat());
     let mut client = Client::connect(broker.address("kafka"));
     client.metadata("topic");

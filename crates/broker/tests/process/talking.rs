@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, at};
 use crate::client::Client;
 
 /// The address that the first broker of the answer gives.
@@ -42,12 +42,7 @@ fn each_listener_tells_its_own_address() {
 #[test]
 fn the_cluster_and_its_topics_are_the_same_after_a_kill() {
     let directory = tempfile::tempdir().unwrap();
-    let arguments = [
-        "--data-dir",
-        directory.path().to_str().unwrap(),
-        "--kafka",
-        "127.0.0.1:0",
-    ];
+    let arguments = at(directory.path());
     let cluster = || {
         let broker = Broker::start(&arguments);
         let mut client = Client::connect(broker.address("kafka"));
@@ -64,9 +59,8 @@ fn the_cluster_and_its_topics_are_the_same_after_a_kill() {
 #[test]
 fn settings_reach_the_protocol() {
     let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().to_str().unwrap();
     let partitions = ["--set", "kafka.num.partitions=3"];
-    let arguments = ["--data-dir", data, "--kafka", "127.0.0.1:0"];
+    let arguments = at(directory.path());
     let broker = Broker::start(&[&arguments[..], &partitions].concat());
     let metadata = Client::connect(broker.address("kafka")).metadata("made");
     assert_eq!(metadata.topics[0].partitions.len(), 3);
@@ -85,12 +79,7 @@ fn settings_reach_the_protocol() {
 #[test]
 fn garbage_ends_its_own_connection_with_one_line() {
     let directory = tempfile::tempdir().unwrap();
-    let arguments = [
-        "--data-dir",
-        directory.path().to_str().unwrap(),
-        "--kafka",
-        "127.0.0.1:0",
-    ];
+    let arguments = at(directory.path());
     let broker = Broker::start(&arguments);
     let mut other = Client::connect(broker.address("kafka"));
     other.metadata("topic");
