@@ -22,6 +22,8 @@ const NOTHING: u64 = u64::MAX;
 /// How far something has come: written, durable.
 pub struct Watermark {
     value: AtomicU64,
+    /// Where what was begun last brings it.
+    aim: AtomicU64,
     failed: AtomicBool,
     sleepers: Sleepers,
     /// No subscriber wants a lower position than this one; one who wants it may have gone.
@@ -57,6 +59,7 @@ impl Watermark {
     pub(crate) fn new(at: Position) -> Arc<Watermark> {
         Arc::new(Watermark {
             value: AtomicU64::new(at.0),
+            aim: AtomicU64::new(at.0),
             failed: AtomicBool::new(false),
             sleepers: Sleepers::default(),
             wanted: AtomicU64::new(NOTHING),
@@ -101,7 +104,13 @@ impl Watermark {
 
     /// Something begins that will bring the mark to `to`, one at a time: whoever waits for more than that is not woken by it.
     pub(crate) fn aim(&self, to: Position) {
+        self.aim.store(to.0, SeqCst);
         self.sleepers.begin(to.0);
+    }
+
+    /// Blocks until what is under way to bring the mark up (a sync) has done so, for at most `limit`; not at all while nothing is.
+    pub fn wait_for_what_is_under_way(&self, limit: Duration) -> WaitOutcome {
+        self.wait(Position(self.aim.load(SeqCst)), Some(limit))
     }
 
     /// Moves the mark up and wakes whoever waits for a position up to it. A lower position changes nothing.
@@ -109,8 +118,9 @@ impl Watermark {
         if self.value.fetch_max(to.0, SeqCst) >= to.0 {
             return;
         }
-        self.sleepers.reached(to.0);
+        // Event loops first: each has many to serve, a sleeper himself alone.
         self.call_reached();
+        self.sleepers.reached(to.0);
     }
 
     /// Calls the subscribers whose position has been reached. Whoever wants one looks at the mark himself after he has said so: one of the two
@@ -326,6 +336,27 @@ mod tests {
         let subscription = thread.join().unwrap();
         subscription.begin_turn();
         assert!(!mark.wait_for_turns(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_under_way_is_waited_for_and_nothing_else() {
+        const LONG: Duration = Duration::from_secs(60);
+        let mark = Watermark::new(Position(5));
+        assert_eq!(mark.wait_for_what_is_under_way(LONG), WaitOutcome::Reached);
+        mark.aim(Position(9));
+        let none = Duration::ZERO;
+        assert_eq!(mark.wait_for_what_is_under_way(none), WaitOutcome::TimedOut);
+        let waiting = Arc::clone(&mark);
+        let thread = std::thread::spawn(move || {
+            let outcome = waiting.wait_for_what_is_under_way(LONG);
+            (outcome, waiting.get())
+        });
+        mark.publish(Position(9));
+        let seen = (WaitOutcome::Reached, Position(9));
+        assert_eq!(thread.join().unwrap(), seen);
+        mark.aim(Position(12));
+        mark.fail();
+        assert_eq!(mark.wait_for_what_is_under_way(LONG), WaitOutcome::Failed);
     }
 
     #[test]

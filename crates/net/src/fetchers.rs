@@ -6,8 +6,11 @@ use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use pagelog_commit_log::Watermark;
+use pagelog_os::process::give_way;
 use pagelog_transfer::{Cold, ColdRing, FETCH_SIZE_MAX, SendError};
 
 use crate::contain::contain;
@@ -22,6 +25,12 @@ const BEHIND_SIZE_MAX: u64 = 4 * FETCH_SIZE_MAX;
 /// Ranges that one fetcher has under way at a time by io_uring, 2 MiB each at most.
 const RING_COUNT: u32 = 8;
 
+/// How long a range may be held back for a sync that is under way. Where syncs take longer, a short read beside them is little to them.
+const SYNC_WAIT_MAX: Duration = Duration::from_micros(500);
+
+/// The niceness of the thread that reads beside syncs: it wakes when a sync has ended, as do those who were waiting for it.
+const NICE: i32 = 10;
+
 /// How what is not in memory is brought there. A test may hold it up.
 #[derive(Clone, Default)]
 pub struct Fetch(Option<Arc<FetchCall>>);
@@ -29,10 +38,17 @@ pub struct Fetch(Option<Arc<FetchCall>>);
 type FetchCall = dyn Fn(&Cold) -> Result<(), SendError> + Send + Sync;
 
 impl Fetch {
-    /// By `call`, which may block; it runs on one of [`ServerOptions::fetchers`](crate::ServerOptions::fetchers) threads, once at a
-    /// time on each. Without it io_uring reads, many ranges at a time, and [`Cold::fetch`] where it is refused.
+    /// By `call`, which may block; it runs on one of [`ServerOptions::fetchers`](crate::ServerOptions::fetchers) threads, or on the one
+    /// beside syncs, once at a time on each. Without it io_uring reads, many ranges at a time, and [`Cold::fetch`] where it is refused.
     pub fn by(call: impl Fn(&Cold) -> Result<(), SendError> + Send + Sync + 'static) -> Fetch {
         Fetch(Some(Arc::new(call)))
+    }
+
+    fn one(&self, cold: &Cold) -> Result<(), SendError> {
+        match &self.0 {
+            Some(call) => call(cold),
+            None => cold.fetch(),
+        }
     }
 }
 
@@ -57,6 +73,8 @@ pub enum ColdReads {
 /// One connection's wish, and what lies behind it.
 pub(crate) struct Job {
     pub(crate) cold: Option<Cold>,
+    /// Others wait for syncs: it is to keep out of their way.
+    pub(crate) beside_syncs: bool,
     pub(crate) behind: Vec<Cold>,
     pub(crate) key: Key,
     pub(crate) mailbox: Arc<Mailbox>,
@@ -64,41 +82,75 @@ pub(crate) struct Job {
     pub(crate) permit: Arc<Permit>,
 }
 
-/// The way to the fetchers; they end when the last clone is dropped and the queue is empty.
+/// The way to the fetchers; they end when the last clone is dropped and the queues are empty.
 #[derive(Clone)]
-pub(crate) struct Fetchers(Sender<Job>);
+pub(crate) struct Fetchers {
+    usual: Sender<Job>,
+    /// To the one thread for what is read beside syncs: in turn, so that it is one range at a time whoever asks.
+    beside_syncs: Sender<Job>,
+}
 
 impl Fetchers {
-    /// Starts `count` threads; `queue_max` jobs can wait.
+    /// Starts `count` threads and the one beside syncs, which bring `durable` up; `queue_max` jobs can wait for either.
     pub(crate) fn start(
         count: usize,
         queue_max: usize,
         fetch: &Fetch,
+        durable: &Arc<Watermark>,
     ) -> io::Result<(Fetchers, Vec<JoinHandle<()>>)> {
-        let (sender, receiver) = bounded(queue_max);
-        let threads = (0..count).map(|index| {
-            let receiver: Receiver<Job> = receiver.clone();
-            let fetch = fetch.clone();
-            thread::Builder::new()
-                .name(format!("fetcher-{index}"))
-                .spawn(move || run(&receiver, &fetch))
-        });
-        Ok((Fetchers(sender), threads.collect::<io::Result<_>>()?))
+        let (usual, receiver) = bounded(queue_max);
+        let (beside_syncs, beside_receiver) = bounded(queue_max);
+        let mut threads = Vec::with_capacity(count + 1);
+        for index in 0..count {
+            let (receiver, fetch): (Receiver<Job>, _) = (receiver.clone(), fetch.clone());
+            let thread = thread::Builder::new().name(format!("fetcher-{index}"));
+            threads.push(thread.spawn(move || run(&receiver, &fetch))?);
+        }
+        let (fetch, durable) = (fetch.clone(), Arc::clone(durable));
+        let thread = thread::Builder::new().name("fetcher-beside".to_owned());
+        let run_beside = move || run_beside_syncs(&beside_receiver, &fetch, &durable);
+        threads.push(thread.spawn(run_beside)?);
+        let fetchers = Fetchers {
+            usual,
+            beside_syncs,
+        };
+        Ok((fetchers, threads))
     }
 
     /// Queues a job; false if the queue is full.
     pub(crate) fn submit(&self, job: Job) -> bool {
-        match self.0.try_send(job) {
+        let queue = match job.beside_syncs {
+            true => &self.beside_syncs,
+            false => &self.usual,
+        };
+        match queue.try_send(job) {
             Ok(()) => true,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
         }
     }
 }
 
+/// The fetcher beside syncs.
+///
+/// A sync queues up behind what the disk is doing, so nothing is begun while one is under way, but right after it: whoever was waiting
+/// for it needs as long to bring the next one as a short read takes.
+fn run_beside_syncs(receiver: &Receiver<Job>, fetch: &Fetch, durable: &Watermark) {
+    // Refused, it is one more that wants a processor.
+    let _ = give_way(NICE);
+    for job in receiver {
+        job.run(|cold| {
+            durable.wait_for_what_is_under_way(SYNC_WAIT_MAX);
+            fetch.one(cold)
+        });
+    }
+}
+
 /// One fetcher.
 fn run(receiver: &Receiver<Job>, fetch: &Fetch) {
-    if let Some(call) = &fetch.0 {
-        return receiver.iter().for_each(|job| job.run(|cold| call(cold)));
+    if fetch.0.is_some() {
+        return receiver
+            .iter()
+            .for_each(|job| job.run(|cold| fetch.one(cold)));
     }
     let mut ring = RingState::Untried;
     while let Ok(job) = receiver.recv() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pagelog_store::answer::{Notify, Position};
-use pagelog_transfer::{Choices, FETCH_SIZE_MAX, Paths};
+use pagelog_transfer::{Choices, Paths};
 
 use crate::counters::Counters;
 use crate::fetchers::{ColdReads, Fetchers};
@@ -23,9 +23,6 @@ const STALL_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What it has to send in that time; less than a modem does.
 const STALL_SIZE_MIN: usize = 64 * 1024;
-
-/// What one connection has fetched at a time while others wait for syncs: a sync comes behind the reads that are under way.
-const FETCH_SIZE_BESIDE_SYNCS: u64 = 64 * 1024;
 
 /// For so long after a sync the next one is expected.
 const SYNCS_EXPECTED: Duration = Duration::from_millis(100);
@@ -96,17 +93,14 @@ impl Local {
         }
     }
 
-    /// How much of what is not in memory one connection may have fetched at a time: little while somebody waits for syncs.
-    pub(crate) fn fetch_size(&mut self, now: Instant) -> u64 {
+    /// Whether others wait for syncs: there was one not long ago.
+    pub(crate) fn is_beside_syncs(&mut self, now: Instant) -> bool {
         let durable = self.marks.durable_at();
         if durable != self.durable.0 {
             self.durable = (durable, Some(now));
         }
         let synced = self.durable.1;
-        match synced.is_some_and(|at| now.saturating_duration_since(at) < SYNCS_EXPECTED) {
-            true => FETCH_SIZE_BESIDE_SYNCS,
-            false => FETCH_SIZE_MAX,
-        }
+        synced.is_some_and(|at| now.saturating_duration_since(at) < SYNCS_EXPECTED)
     }
 
     /// Whether `key` may receive now. If not, it is to be put among the paused.

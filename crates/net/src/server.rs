@@ -29,7 +29,7 @@ pub struct ServerOptions {
     pub reactors: usize,
     /// Threads for what may block; at least 1.
     pub workers: usize,
-    /// Threads that read what is to be sent and not in memory; at least 1.
+    /// Threads that read what is to be sent and not in memory, beside the one that reads while others wait for syncs; at least 1.
     pub fetchers: usize,
     /// What is done about that.
     pub cold_reads: ColdReads,
@@ -214,6 +214,7 @@ impl Server {
             options.fetchers,
             2 * options.connections_max,
             &options.fetch,
+            &marks.durable,
         )?;
         let shared = Arc::new(Shared {
             limits: Limits {

@@ -4,6 +4,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock, mpsc};
 
 use pagelog_net::{ColdReads, Fetch, ServerOptions};
@@ -98,6 +99,47 @@ fn little_is_fetched_at_a_time_while_somebody_waits_for_syncs() {
         let expected = if beside_syncs { 64 << 10 } else { 2 << 20 };
         assert_eq!(first.get(), Some(&expected));
     }
+}
+
+#[test]
+fn one_range_at_a_time_is_fetched_while_somebody_waits_for_syncs() {
+    const CLIENTS: u64 = 4;
+    let (begun, begins) = mpsc::channel();
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let goes_on = std::sync::Mutex::new(goes_on);
+    let (under_way, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&most);
+    let (mut fixture, _file, bytes) = fixture(move |options| {
+        options.fetchers = CLIENTS as usize;
+        options.fetch = Fetch::by(move |cold: &Cold| {
+            // Where the machine is slow the sync is long ago, and more is fetched at a time again.
+            if cold.size() > 64 << 10 {
+                return cold.fetch();
+            }
+            let now = under_way.fetch_add(1, SeqCst) + 1;
+            seen.fetch_max(now, SeqCst);
+            let _ = begun.send(());
+            let _ = goes_on.lock().unwrap().recv();
+            under_way.fetch_sub(1, SeqCst);
+            cold.fetch()
+        });
+    });
+    fixture.log.append();
+    fixture.log.sync();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| fixture.client()).collect();
+    for client in &mut clients {
+        client.send(&request(ask::FILE, b""));
+    }
+    begins.recv_timeout(support::PATIENCE).unwrap();
+    wait_until("all want something", || {
+        fixture.server.counters().fetches >= CLIENTS
+    });
+    assert_eq!(most.load(SeqCst), 1);
+    drop(go_on);
+    for client in &mut clients {
+        assert!(client.receive() == bytes);
+    }
+    assert_eq!(most.load(SeqCst), 1);
 }
 
 #[test]

@@ -90,7 +90,7 @@ settings! {
     NET_WORKERS = "net.workers", Kind::Count { least: 1, most: 1024 }, "4",
         "Threads for work that may wait or take long: compressed batches, look-ups by time, topics, a full log.";
     NET_FETCHERS = "net.fetchers", Kind::Count { least: 1, most: 1024 }, "4",
-        "Threads that read from the disk what is to be sent and is not in memory, so that no thread that serves sockets waits for it.";
+        "Threads that read from the disk what is to be sent and is not in memory, so that no thread that serves sockets waits for it. While others wait for syncs one more does, little at a time.";
     NET_COLD_READS = "net.cold.reads", Kind::Choice(&["let-go", "keep", "wait"]), "let-go",
         "What becomes of pages that had to be read from the disk: `let-go` drops them after they were sent, so that who reads far back pushes nobody's pages out; `keep` leaves them; `wait` has the thread that serves the socket read them.";
     TRANSFER_PATH = "transfer.path", Kind::Choice(&["auto", "measured", "read+write", "mmap+writev", "sendfile", "splice", "zerocopy", "uring-splice", "uring-zerocopy", "uring-read", "direct"]), "auto",

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pagelog_transfer::{Cold, Progress, SendError};
+use pagelog_transfer::{Cold, FETCH_SIZE_MAX, Progress, SendError};
 use rustix::net::sockopt;
 
 use super::Connection;
@@ -14,6 +14,9 @@ use crate::local::Local;
 
 /// A send moves 2 MiB at most: one that takes so long has waited for the disk, or for the processor.
 const SLOW_SEND: Duration = Duration::from_millis(10);
+
+/// What is fetched at a time while others wait for syncs: a sync comes behind the read that is under way.
+const FETCH_SIZE_BESIDE_SYNCS: u64 = 64 * 1024;
 
 impl Connection {
     pub(super) fn flush(&mut self, local: &mut Local, now: Instant) -> Result<Progress, Ending> {
@@ -46,7 +49,12 @@ impl Connection {
 
     /// Has the next bytes brought into memory, and waits.
     pub(super) fn fetch(&mut self, local: &mut Local, now: Instant) -> Result<(), Ending> {
-        let Some(cold) = self.sender.cold(local.fetch_size(now)) else {
+        let beside_syncs = local.is_beside_syncs(now);
+        let size_max = match beside_syncs {
+            true => FETCH_SIZE_BESIDE_SYNCS,
+            false => FETCH_SIZE_MAX,
+        };
+        let Some(cold) = self.sender.cold(size_max) else {
             return Ok(());
         };
         local.counts.fetches += 1;
@@ -56,18 +64,19 @@ impl Connection {
             ColdReads::Keep | ColdReads::Wait => Vec::new(),
         };
         self.fetching = true;
-        let submitted = self.submit_fetch(local, Some(cold), behind);
+        let submitted = self.submit_fetch(local, (Some(cold), beside_syncs), behind);
         submitted.then_some(()).ok_or(Ending::FetchersFull)
     }
 
     pub(super) fn submit_fetch(
         &self,
         local: &Local,
-        cold: Option<Cold>,
+        (cold, beside_syncs): (Option<Cold>, bool),
         behind: Vec<Cold>,
     ) -> bool {
         local.fetchers.submit(fetchers::Job {
             cold,
+            beside_syncs,
             behind,
             key: self.key,
             mailbox: Arc::clone(&local.mailbox),
