@@ -40,7 +40,19 @@ pub(crate) struct Outcome {
 struct Life {
     /// What was found at its beginning and what was appended in it.
     journal: Journal,
+    /// How many operations there were when it was open.
+    opened: u64,
     frozen: Vec<Frozen>,
+}
+
+impl Life {
+    /// Whether the image is one of a log that was still being opened.
+    ///
+    /// Nobody has been told by then what was found: the next opening may find more. Where an entry's last sector was lost, a torn write of
+    /// the opening's own entry over it may bring the same bytes, as the last ones of two headers often are, and make it whole.
+    fn was_opening(&self, frozen: &Frozen) -> bool {
+        frozen.operation <= self.opened
+    }
 }
 
 /// What is known when a life begins.
@@ -101,7 +113,11 @@ impl Round<'_> {
                 for frozen in &life.frozen {
                     let storage = self.power_cut(frozen);
                     let promised = self.promised(frozen);
-                    self.check(&storage, &life.journal, promised);
+                    let journal = match life.was_opening(frozen) {
+                        true => before.journal,
+                        false => &life.journal,
+                    };
+                    self.check(&storage, journal, promised);
                 }
             }
         }
@@ -164,6 +180,7 @@ impl Round<'_> {
             .setup
             .open(storage)
             .map_err(|error| Violation::Refused(error.to_string()))?;
+        let opened = running.opened_after;
         let shared = Arc::clone(&running.log);
         log.get_or_init(|| shared);
         if self.sabotage == Sabotage::MuteSyncs {
@@ -190,6 +207,7 @@ impl Round<'_> {
         journal.extend(records);
         Ok(Life {
             journal,
+            opened,
             frozen: storage.take_frozen(),
         })
     }

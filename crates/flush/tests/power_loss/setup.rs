@@ -90,6 +90,8 @@ const OFTEN: Policy = Policy::Interval(Interval {
 pub(crate) struct Running {
     pub(crate) log: Arc<Log>,
     pub(crate) flush: Flush,
+    /// How many operations the storage had counted when the opening was over.
+    pub(crate) opened_after: u64,
     pub(crate) recovery: Recovery,
     /// The data entries that replay met, in its order.
     pub(crate) replayed: Vec<Header>,
@@ -104,10 +106,12 @@ impl Setup {
             }
             Ok(())
         })?;
+        let opened_after = storage.operations();
         let flush = Flush::start(opened.sync, self.policy).expect("policy and route fit");
         Ok(Running {
             log: opened.log,
             flush,
+            opened_after,
             recovery: opened.recovery,
             replayed,
         })
