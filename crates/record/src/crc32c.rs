@@ -17,7 +17,7 @@ const POWERS: [u32; 35] = powers();
 /// assert_eq!(pagelog_record::crc32c::of(b"123456789"), 0xe306_9283);
 /// ```
 pub fn of(bytes: &[u8]) -> u32 {
-    crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes) as u32
+    crc_fast::crc32_iscsi(bytes)
 }
 
 /// The CRC-32C of bytes whose own is `before`, and of `bytes` behind them.
@@ -28,32 +28,24 @@ pub fn of(bytes: &[u8]) -> u32 {
 /// assert_eq!(crc32c::append(crc32c::of(b"1234"), b"56789"), crc32c::of(b"123456789"));
 /// assert_eq!(crc32c::append(0, b"1234"), crc32c::of(b"1234"));
 /// ```
+#[inline]
 pub fn append(before: u32, bytes: &[u8]) -> u32 {
-    let mut running = Running::behind(before);
-    running.update(bytes);
-    running.value()
+    // Made where it is used and never moved: the instructions' constants in it are as long as a short payload.
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!before));
+    digest.update(bytes);
+    digest.finalize() as u32
 }
 
-/// A CRC-32C of bytes that come bit by bit: for many bits better than [`append`], since to begin costs as much as to sum a few hundred bytes.
-#[derive(Clone, Debug)]
-pub(crate) struct Running(Digest);
-
-impl Running {
-    /// Begins behind bytes whose CRC-32C is `before`.
-    pub(crate) fn behind(before: u32) -> Running {
-        let state = u64::from(!before);
-        Running(Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, state))
+/// As [`append`], of bytes that may be changed: quicker for few.
+///
+/// What lies before comes in as a change of the first four bytes, since the state of a CRC is added to the bytes that follow.
+#[inline]
+pub(crate) fn of_array<const SIZE: usize>(before: u32, mut bytes: [u8; SIZE]) -> u32 {
+    const { assert!(SIZE >= size_of::<u32>()) };
+    for (byte, before) in bytes.iter_mut().zip(before.to_le_bytes()) {
+        *byte ^= before;
     }
-
-    /// Takes the next bytes.
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The CRC-32C of all bytes so far.
-    pub(crate) fn value(&self) -> u32 {
-        self.0.finalize() as u32
-    }
+    crc_fast::crc32_iscsi(&bytes)
 }
 
 /// The CRC-32C of bytes whose own is `before`, and of others behind them, of which there are `size` and whose own is `behind`.
@@ -127,6 +119,25 @@ mod tests {
             let expected = crc32c::crc32c_append(before, bytes);
             assert_eq!(append(before, bytes), expected, "{size} bytes");
         }
+    }
+
+    #[test]
+    fn an_array_is_summed_behind_others() {
+        fn check<const SIZE: usize>() {
+            let bytes: [u8; SIZE] = sample(SIZE).try_into().unwrap();
+            for before in [0, 1, 0x1234_5678, u32::MAX] {
+                let expected = crc32c::crc32c_append(before, &bytes);
+                assert_eq!(
+                    of_array(before, bytes),
+                    expected,
+                    "{SIZE} bytes behind {before:#x}"
+                );
+            }
+        }
+        check::<4>();
+        check::<5>();
+        check::<76>();
+        check::<1000>();
     }
 
     #[test]

@@ -14,6 +14,12 @@ pub const MAGIC: [u8; 4] = *b"PLE1";
 /// Where the checksum lies; it covers every other byte of the header.
 pub(crate) const CHECKSUM_AT: usize = 8;
 
+/// The size of the checksum, in bytes.
+pub(crate) const CHECKSUM_SIZE: usize = 4;
+
+/// How many bytes of a header its checksum covers.
+pub(crate) const COVERED_SIZE: usize = HEADER_SIZE - CHECKSUM_SIZE;
+
 /// The bit of the flags byte that says [`Header::moved`].
 const FLAG_MOVED: u8 = 1;
 
@@ -99,10 +105,17 @@ impl Header {
         }
     }
 
-    /// The header's bytes with a zero checksum; [`crate::Seed::seal`] fills it in.
-    pub(crate) fn encode(&self) -> [u8; HEADER_SIZE] {
-        let mut bytes = [0; HEADER_SIZE];
-        let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
+    /// The bytes that the checksum covers: all but its own.
+    pub(crate) fn covered(&self) -> [u8; COVERED_SIZE] {
+        let mut bytes = [0; COVERED_SIZE];
+        let mut put = |at: usize, field: &[u8]| {
+            let at = if at < CHECKSUM_AT {
+                at
+            } else {
+                at - CHECKSUM_SIZE
+            };
+            bytes[at..at + field.len()].copy_from_slice(field);
+        };
         put(0, &MAGIC);
         put(4, &[self.kind as u8]);
         put(5, &[if self.moved { FLAG_MOVED } else { 0 }]);

@@ -1,14 +1,13 @@
 //! The checksum of entries, which only this log can make: it begins with the log's secret.
 
-use crate::crc32c::{self, Running};
-use crate::header::{CHECKSUM_AT, HEADER_SIZE, Header, HeaderError, field};
+use crate::crc32c;
+use crate::header::{
+    CHECKSUM_AT, CHECKSUM_SIZE, COVERED_SIZE, HEADER_SIZE, Header, HeaderError, field,
+};
 use crate::sum::Sum;
 
 /// The size of a log's secret, in bytes.
 pub const SECRET_SIZE: usize = 16;
-
-/// The size of a checksum, in bytes.
-const CHECKSUM_SIZE: usize = 4;
 
 /// The start of every checksum in one log.
 ///
@@ -26,8 +25,9 @@ pub struct Checksum {
 /// A header whose payload is being given.
 #[derive(Clone, Debug)]
 pub struct Sealing {
-    header: [u8; HEADER_SIZE],
-    sum: Running,
+    covered: [u8; COVERED_SIZE],
+    /// The checksum of that and of the payload so far.
+    value: u32,
 }
 
 /// The bytes are not those that were written.
@@ -88,26 +88,26 @@ impl Seed {
     /// sealing.update(b"llo");
     /// assert_eq!(sealing.finish(), seed.seal(&header, &[b"hello"]));
     /// ```
+    #[inline]
     pub fn sealing(&self, header: &Header) -> Sealing {
-        let header = header.encode();
-        let mut sum = Running::behind(self.0);
-        sum.update(&covered(&header));
-        Sealing { header, sum }
+        let covered = header.covered();
+        let value = crc32c::of_array(self.0, covered);
+        Sealing { covered, value }
     }
 
     /// As [`Seed::seal`], for a payload of which only the first bytes are at hand, and of the others their sum.
     pub fn seal_summed(&self, header: &Header, first: &[u8], rest: &Sum) -> [u8; HEADER_SIZE] {
         let mut sealing = self.sealing(header);
         sealing.update(first);
-        let value = rest.behind_value(sealing.sum.value());
-        sealing.finish_with(value)
+        sealing.value = rest.behind_value(sealing.value);
+        sealing.finish()
     }
 
     /// Begins to verify the entry with this header; feed it the first [`Header::covered_size`] bytes of the payload.
     pub fn begin(&self, header: &[u8; HEADER_SIZE]) -> Checksum {
         Checksum {
             expected: u32::from_le_bytes(field(header, CHECKSUM_AT)),
-            value: crc32c::append(self.0, &covered(header)),
+            value: crc32c::of_array(self.0, covered(header)),
         }
     }
 
@@ -132,8 +132,8 @@ impl Seed {
 }
 
 /// The bytes of a header that its checksum covers, in one piece: a call costs as much as the bytes do.
-fn covered(header: &[u8; HEADER_SIZE]) -> [u8; HEADER_SIZE - CHECKSUM_SIZE] {
-    let mut covered = [0; HEADER_SIZE - CHECKSUM_SIZE];
+fn covered(header: &[u8; HEADER_SIZE]) -> [u8; COVERED_SIZE] {
+    let mut covered = [0; COVERED_SIZE];
     covered[..CHECKSUM_AT].copy_from_slice(&header[..CHECKSUM_AT]);
     covered[CHECKSUM_AT..].copy_from_slice(&header[CHECKSUM_AT + CHECKSUM_SIZE..]);
     covered
@@ -141,18 +141,19 @@ fn covered(header: &[u8; HEADER_SIZE]) -> [u8; HEADER_SIZE - CHECKSUM_SIZE] {
 
 impl Sealing {
     /// Takes the next bytes of the payload.
+    #[inline]
     pub fn update(&mut self, payload: &[u8]) {
-        self.sum.update(payload);
+        self.value = crc32c::append(self.value, payload);
     }
 
     /// The bytes of the header, for the payload that was given.
+    #[inline]
     pub fn finish(&self) -> [u8; HEADER_SIZE] {
-        self.finish_with(self.sum.value())
-    }
-
-    fn finish_with(&self, value: u32) -> [u8; HEADER_SIZE] {
-        let mut header = self.header;
-        header[CHECKSUM_AT..CHECKSUM_AT + CHECKSUM_SIZE].copy_from_slice(&value.to_le_bytes());
+        let mut header = [0; HEADER_SIZE];
+        let (before, behind) = self.covered.split_at(CHECKSUM_AT);
+        header[..CHECKSUM_AT].copy_from_slice(before);
+        header[CHECKSUM_AT..CHECKSUM_AT + CHECKSUM_SIZE].copy_from_slice(&self.value.to_le_bytes());
+        header[CHECKSUM_AT + CHECKSUM_SIZE..].copy_from_slice(behind);
         header
     }
 }
