@@ -53,7 +53,6 @@ pub struct Assigned {
 
 /// A place that was given to an entry.
 pub(crate) struct Given {
-    pub(crate) number: u64,
     pub(crate) reserved: Reserved,
     /// Where it lies, on the mapped route.
     pub(crate) segment: Option<Arc<Segment>>,
@@ -321,16 +320,12 @@ impl Log {
             self.roll(tail, size)?;
         }
         let end = tail.position + size;
-        let (number, reserved) = tail.reserve(size, end).ok_or_else(|| self.ring_is_full())?;
+        let reserved = tail.reserve(size, end).ok_or_else(|| self.ring_is_full())?;
         let segment = match reserved.place {
             Some(_) => None,
             None => Some(Arc::clone(&tail.segment)),
         };
-        Ok(Given {
-            number,
-            reserved,
-            segment,
-        })
+        Ok(Given { reserved, segment })
     }
 
     /// Whoever empties the ring may be waiting for more to come.
@@ -354,6 +349,9 @@ impl Log {
             };
             let end = tail.segment.end().0;
             self.append_locked(tail, &header, HEADER_SIZE as u64, end, &[])?;
+        } else if left > 0 && tail.ring.is_none() {
+            // Too little for a filler: nothing is to be filled there.
+            self.finish_mapped(tail.position, tail.segment.end().0);
         }
         tail.segment = next;
         tail.position = tail.segment.base().0;
@@ -389,11 +387,11 @@ impl Log {
         payload: &[u8],
     ) -> Result<(), AppendError> {
         let reserved = tail.reserve(size, end);
-        let (number, reserved) = reserved.ok_or(AppendError::Busy(Busy::Ring))?;
+        let reserved = reserved.ok_or(AppendError::Busy(Busy::Ring))?;
         let parts: &[&[u8]] = if payload.is_empty() { &[] } else { &[payload] };
         self.store(&tail.segment, &reserved, header, parts)
             .map_err(|failure| AppendError::Failed(self.fail(failure)))?;
-        self.finish_locked(tail, number);
+        self.finish_locked(tail, &reserved);
         Ok(())
     }
 
@@ -466,21 +464,26 @@ impl Log {
         })
     }
 
-    /// The place with this number is filled: it counts once all before it are.
-    pub(crate) fn finish_place(&self, number: u64) {
-        self.finish_locked(&mut self.tail(), number);
+    /// This place is filled: it counts once all before it are.
+    pub(crate) fn finish_place(&self, reserved: &Reserved) {
+        match reserved.place {
+            Some(_) => self.finish_locked(&mut self.tail(), reserved),
+            None => self.finish_mapped(reserved.position, reserved.end),
+        }
         self.ring_for_appended();
     }
 
-    fn finish_locked(&self, tail: &mut Tail, number: u64) {
-        if let Some(appended) = tail.finish(number) {
+    fn finish_locked(&self, tail: &mut Tail, reserved: &Reserved) {
+        if reserved.place.is_none() {
+            self.finish_mapped(reserved.position, reserved.end);
+        } else if let Some(appended) = tail.finish(reserved) {
             self.publish_appended(appended);
-            if tail.ring.is_none() {
-                // A store into the mapping is in the file at once.
-                tail.drop_ready();
-                self.written().publish(appended);
-            }
         }
+    }
+
+    /// A store into the mapping is in the file at once.
+    fn finish_mapped(&self, position: u64, end: u64) {
+        self.run().finish(self.written(), position, end);
     }
 }
 
@@ -492,7 +495,7 @@ struct Filling<'a> {
 
 impl Filling<'_> {
     fn finish(&self) {
-        self.log.finish_place(self.given.number);
+        self.log.finish_place(&self.given.reserved);
     }
 }
 

@@ -42,7 +42,6 @@ pub struct LandingSize {
 pub struct Landing<'a> {
     log: &'a Log,
     stream: &'a Stream,
-    number: u64,
     reserved: Reserved,
     /// Where it lies, on the mapped route.
     segment: Option<Arc<Segment>>,
@@ -91,15 +90,11 @@ impl Log {
         size: LandingSize,
     ) -> Result<Landing<'a>, AppendError> {
         let payload_size = self.checked_size(size.head, size.body)?;
-        let Given {
-            number,
-            reserved,
-            segment,
-        } = self.reserve_place(&mut self.tail(), entry_size(payload_size))?;
+        let Given { reserved, segment } =
+            self.reserve_place(&mut self.tail(), entry_size(payload_size))?;
         Ok(Landing {
             log: self,
             stream,
-            number,
             reserved,
             segment,
             size,
@@ -304,7 +299,7 @@ impl<'a> Landing<'a> {
         if let Some(segment) = &self.segment {
             segment.writer_at(self.reserved.end - segment.base().0);
         }
-        self.log.finish_place(self.number);
+        self.log.finish_place(&self.reserved);
         Ok(())
     }
 

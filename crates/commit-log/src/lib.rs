@@ -56,6 +56,7 @@ mod recover;
 mod replayer;
 mod rewrite;
 mod ring;
+mod run;
 mod scan;
 mod sleepers;
 mod stream;

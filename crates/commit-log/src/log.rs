@@ -13,6 +13,7 @@ use crate::index::Indexes;
 use crate::options::LogOptions;
 use crate::rewrite::Epochs;
 use crate::ring::Ring;
+use crate::run::Run;
 use crate::stream::Stream;
 use crate::tail::Tail;
 use crate::watermark::Watermark;
@@ -35,7 +36,10 @@ pub struct Log {
     ring: Option<Ring>,
     tail: Mutex<Tail>,
     room: Condvar,
+    /// On the staged route; on the mapped one it is where *written* is.
     appended: AtomicU64,
+    /// On the mapped route: what was filled before something in front of it.
+    run: Run,
     written: Arc<Watermark>,
     durable: Arc<Watermark>,
     indexes: Indexes,
@@ -98,6 +102,7 @@ impl Log {
             tail: Mutex::new(parts.tail),
             room: Condvar::new(),
             appended: AtomicU64::new(end.0),
+            run: Run::default(),
             written: Watermark::new(end),
             durable: Watermark::new(end),
             indexes: parts.indexes,
@@ -121,7 +126,10 @@ impl Log {
 
     /// The end of the unbroken run of filled entries.
     pub fn appended(&self) -> Position {
-        Position(self.appended.load(SeqCst))
+        match self.ring {
+            Some(_) => Position(self.appended.load(SeqCst)),
+            None => self.written.get(),
+        }
     }
 
     /// Where the next entry goes, or before: every place that was given to an entry lies below.
@@ -224,6 +232,10 @@ impl Log {
         &self.segments
     }
 
+    pub(crate) fn run(&self) -> &Run {
+        &self.run
+    }
+
     pub(crate) fn ring(&self) -> Option<&Ring> {
         self.ring.as_ref()
     }
@@ -258,7 +270,7 @@ impl Log {
         let _ = self.stopped_at.set(position);
     }
 
-    /// The run of filled entries goes on to `to`. Called under the tail's lock.
+    /// The run of entries that are filled in the ring goes on to `to`. Called under the tail's lock.
     pub(crate) fn publish_appended(&self, to: Position) {
         self.appended.store(to.0, SeqCst);
     }

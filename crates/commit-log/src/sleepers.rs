@@ -28,15 +28,20 @@ pub(crate) struct Sleepers {
 impl Sleepers {
     /// A round begins that will bring the mark to `to`. Rounds do not overlap, and each ends with [`Sleepers::reached`].
     pub(crate) fn begin(&self, to: u64) {
-        if self.count.load(SeqCst) > 0 {
+        if !self.is_empty() {
             self.announce(to);
         }
     }
 
-    /// The mark is at `to`, and can be seen there: wakes whoever waits for that.
+    /// Whether nobody sleeps or is about to.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count.load(SeqCst) == 0
+    }
+
+    /// The mark is at `to`, and can be seen there: wakes whoever waits for that. One call at a time.
     pub(crate) fn reached(&self, to: u64) {
         // Who comes after this look sees the mark.
-        if self.count.load(SeqCst) == 0 {
+        if self.is_empty() {
             return;
         }
         if self.target.load(SeqCst) != to {

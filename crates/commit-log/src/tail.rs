@@ -1,4 +1,4 @@
-//! The growing end of the log: who has reserved which place, and how far the unbroken run of finished entries goes.
+//! The growing end of the log: who has reserved which place, and, on the staged route, how far the unbroken run of finished entries goes.
 //!
 //! ```text
 //!   pending:  [finished] [finished] [reserved] [finished] …
@@ -26,6 +26,7 @@ pub(crate) struct Tail {
     /// No entry is taken any more.
     pub(crate) closed: bool,
     pub(crate) landings: Landings,
+    /// On the staged route alone: what is to be written.
     pending: VecDeque<Reserved>,
     /// The number of the first pending place.
     first: u64,
@@ -36,6 +37,8 @@ pub(crate) struct Tail {
 /// A place that was given to an entry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reserved {
+    /// Counts the places of the staged route.
+    number: u64,
     pub(crate) position: u64,
     /// The entry's bytes, padding included.
     pub(crate) size: u64,
@@ -75,12 +78,14 @@ impl Tail {
     }
 
     /// Gives the next `size` bytes away, the run going on at `end`. `None` if the ring is full.
-    pub(crate) fn reserve(&mut self, size: u64, end: u64) -> Option<(u64, Reserved)> {
+    #[inline]
+    pub(crate) fn reserve(&mut self, size: u64, end: u64) -> Option<Reserved> {
         let place = match &mut self.ring {
             Some(ring) => Some(ring.take(size)?),
             None => None,
         };
         let reserved = Reserved {
+            number: self.first + self.pending.len() as u64,
             position: self.position,
             size,
             end,
@@ -88,13 +93,15 @@ impl Tail {
             finished: false,
         };
         self.position = end;
-        self.pending.push_back(reserved);
-        Some((self.first + self.pending.len() as u64 - 1, reserved))
+        if place.is_some() {
+            self.pending.push_back(reserved);
+        }
+        Some(reserved)
     }
 
-    /// The place with this number is filled. Answers how far the unbroken run goes now, if it has grown.
-    pub(crate) fn finish(&mut self, number: u64) -> Option<Position> {
-        let index = (number - self.first) as usize;
+    /// This place in the ring is filled. Answers how far the unbroken run goes now, if it has grown.
+    pub(crate) fn finish(&mut self, reserved: &Reserved) -> Option<Position> {
+        let index = (reserved.number - self.first) as usize;
         self.pending[index].finished = true;
         let before = self.ready;
         while self
@@ -110,16 +117,6 @@ impl Tail {
     /// Takes the finished run out, in order.
     pub(crate) fn take_ready(&mut self, into: &mut Vec<Reserved>) {
         into.extend(self.pending.drain(..self.ready));
-        self.first += self.ready as u64;
-        self.ready = 0;
-    }
-
-    /// Drops the finished run, where there is nothing left to do with it.
-    pub(crate) fn drop_ready(&mut self) {
-        // One by one: most often it is one.
-        for _ in 0..self.ready {
-            self.pending.pop_front();
-        }
         self.first += self.ready as u64;
         self.ready = 0;
     }

@@ -6,8 +6,8 @@
 //! wakes for anything else, until it has nothing left to do; what comes next for the log is known at the end of it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -29,6 +29,8 @@ pub struct Watermark {
     /// No subscriber wants a lower position than this one; one who wants it may have gone.
     wanted: AtomicU64,
     subscribers: ArcSwap<Vec<Arc<Subscriber>>>,
+    /// Held while those who wait are woken: one after the other.
+    waking: Mutex<()>,
 }
 
 /// What became of a [`Watermark::wait`].
@@ -64,6 +66,7 @@ impl Watermark {
             sleepers: Sleepers::default(),
             wanted: AtomicU64::new(NOTHING),
             subscribers: ArcSwap::from_pointee(Vec::new()),
+            waking: Mutex::new(()),
         })
     }
 
@@ -118,9 +121,15 @@ impl Watermark {
         if self.value.fetch_max(to.0, SeqCst) >= to.0 {
             return;
         }
+        // Whoever comes to wait after this look sees the mark. One who is about to be woken for less and waits on looks at it again.
+        if self.sleepers.is_empty() && self.wanted.load(SeqCst) > to.0 {
+            return;
+        }
+        let _one_at_a_time = self.waking.lock().unwrap_or_else(PoisonError::into_inner);
         // Event loops first: each has many to serve, a sleeper himself alone.
         self.call_reached();
-        self.sleepers.reached(to.0);
+        // Another one may have moved it on meanwhile, and waits for this one.
+        self.sleepers.reached(self.value.load(SeqCst));
     }
 
     /// Calls the subscribers whose position has been reached. Whoever wants one looks at the mark himself after he has said so: one of the two
