@@ -517,10 +517,12 @@ fn copy(
     payload: &[&[u8]],
 ) -> Result<(), pagelog_os::MemoryFault> {
     let mut at = begin + HEADER_SIZE;
-    for block in payload.iter().flat_map(|part| part.chunks(BLOCK_SIZE)) {
-        sealing.update(block);
-        memory.copy_in(at, block)?;
-        at += block.len();
+    for part in payload.iter().filter(|part| !part.is_empty()) {
+        sealing.update_by(part, BLOCK_SIZE, |block| {
+            memory.copy_in(at, block)?;
+            at += block.len();
+            Ok(())
+        })?;
     }
     let padding = at.next_multiple_of(ALIGNMENT) - at;
     if padding > 0 {

@@ -1,6 +1,6 @@
 //! The checksum of entries, which only this log can make: it begins with the log's secret.
 
-use crate::crc32c;
+use crate::crc32c::{self, Running};
 use crate::header::{
     CHECKSUM_AT, CHECKSUM_SIZE, COVERED_SIZE, HEADER_SIZE, Header, HeaderError, field,
 };
@@ -144,6 +144,31 @@ impl Sealing {
     #[inline]
     pub fn update(&mut self, payload: &[u8]) {
         self.value = crc32c::append(self.value, payload);
+    }
+
+    /// As [`Sealing::update`], block by block, each being given to `then` when it has been summed.
+    ///
+    /// # Errors
+    ///
+    /// The first of `then`.
+    ///
+    /// # Panics
+    ///
+    /// When blocks have no bytes.
+    #[inline]
+    pub fn update_by<E>(
+        &mut self,
+        payload: &[u8],
+        block_size: usize,
+        mut then: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut running = Running::behind(self.value);
+        for block in payload.chunks(block_size) {
+            running.update(block);
+            then(block)?;
+        }
+        self.value = running.value();
+        Ok(())
     }
 
     /// The bytes of the header, for the payload that was given.
