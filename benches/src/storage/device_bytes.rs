@@ -148,40 +148,18 @@ fn places(settings: &Settings) -> Vec<Place> {
         eprintln!("storage: skipped in a quick run: loop devices");
         return places;
     }
-    for (kind, marked) in [
-        ("ext4", Marked::Not),
-        ("xfs", Marked::Not),
-        ("btrfs", Marked::Not),
-        ("btrfs", Marked::Nocow),
-    ] {
-        places.extend(loop_device(kind, marked, directory));
-    }
+    places.extend(
+        ["ext4", "xfs", "btrfs"]
+            .iter()
+            .filter_map(|kind| loop_device(kind, directory)),
+    );
     places
 }
 
-/// How a directory is marked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Marked {
-    Not,
-    /// What is stored in its files is written where it lies, and not to a new place (Btrfs).
-    Nocow,
-}
-
-fn loop_device(kind: &str, marked: Marked, directory: &Path) -> Option<Place> {
+fn loop_device(kind: &str, directory: &Path) -> Option<Place> {
     let device = FileSystem::mount(kind, directory)?;
-    if marked == Marked::Nocow
-        && let Err(error) = device.mark_nocow()
-    {
-        eprintln!("storage: skipped: {kind}, NOCOW: {error:#}");
-        return None;
-    }
-    let mark = if marked == Marked::Nocow {
-        ", NOCOW"
-    } else {
-        ""
-    };
     Some(Place {
-        name: format!("{kind}{mark} on a loop device"),
+        name: format!("{kind} on a loop device"),
         path: device.path(),
         device: Some(device),
         has_aim: kind != "btrfs",

@@ -53,14 +53,6 @@ impl FileSystem {
         self.place.path().join("point")
     }
 
-    /// Has files that are made from now on overwritten in place, where the file system asks to be told so; man 1 chattr, `C`.
-    ///
-    /// # Errors
-    /// Where it does not know of that.
-    pub(super) fn mark_nocow(&self) -> Result<()> {
-        run(Command::new("chattr").arg("+C").arg(self.path())).map(drop)
-    }
-
     /// What has been written to its device, in bytes; man 5 proc, the fields of `/sys/block/DEVICE/stat`.
     ///
     /// # Errors

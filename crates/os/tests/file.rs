@@ -18,6 +18,14 @@ fn allocated_bytes_have_blocks_and_read_as_zeros() {
     assert_eq!(read, [0; 100]);
 }
 
+/// Whether an empty one takes it is up to the file system (a test of pagelog-segment makes one that does).
+#[test]
+fn a_file_that_holds_something_takes_no_mark_to_be_overwritten_in_place() {
+    let file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    file::allocate(&file, 1 << 20).unwrap();
+    assert!(!file::overwrite_in_place(&file));
+}
+
 #[test]
 fn more_than_the_disk_has_is_refused() {
     let file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

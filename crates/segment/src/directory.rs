@@ -181,6 +181,9 @@ impl Storage for Directory {
     fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn StorageFile>> {
         let path = self.path.join(name);
         let file = Self::open_options().create_new(true).open(&path)?;
+        // A store into a mapping must need no new block. Most file systems without this mark need none anyway; which of them do, the probe
+        // of the operating system tells.
+        file::overwrite_in_place(&file);
         match file::allocate(&file, size).and_then(|()| file.sync_all()) {
             Ok(()) => Ok(Arc::new(DiskFile::new(file))),
             Err(error) => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
-use rustix::fs::{IFlags, OFlags};
+use rustix::fs::OFlags;
 
 use super::{Bytes, Support};
 use crate::{Alignment, Mapping, cache, direct, file, page_size};
@@ -153,17 +153,10 @@ fn overwrite(number: u64, empty: &File) -> Overwrite {
         // On XFS a block that a reflink shares is written elsewhere.
         EXT4 | XFS | TMPFS => Overwrite::InPlace,
         // The mark is taken by empty files only.
-        BTRFS if marks_in_place(empty) => Overwrite::InPlaceOnRequest,
+        BTRFS if file::overwrite_in_place(empty) => Overwrite::InPlaceOnRequest,
         BTRFS | F2FS | ZFS | BCACHEFS => Overwrite::Elsewhere,
         _ => Overwrite::Unknown,
     }
-}
-
-fn marks_in_place(empty: &File) -> bool {
-    let marked = rustix::fs::ioctl_getflags(empty)
-        .and_then(|flags| rustix::fs::ioctl_setflags(empty, flags | IFlags::NOCOW))
-        .and_then(|()| rustix::fs::ioctl_getflags(empty));
-    marked.is_ok_and(|flags| flags.contains(IFlags::NOCOW))
 }
 
 fn count_pages(file: &File) -> Support {
