@@ -73,8 +73,11 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watermark::WaitOutcome;
     use proptest::prelude::*;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+    use std::sync::{Arc, mpsc};
+    use std::time::{Duration, Instant};
 
     proptest! {
         /// In whatever order places are filled, the mark is where the first that is not begins.
@@ -134,5 +137,48 @@ mod tests {
             }
         });
         assert_eq!(mark.get(), Position(PLACES));
+    }
+
+    /// Two threads fill the two places of a round at once, and the next round begins when both who wait for it have been told: no later publishing
+    /// makes up for one that told nobody.
+    #[test]
+    fn whoever_waits_is_told_by_threads_that_fill_at_once() {
+        const ROUNDS: u64 = 3_000;
+        const LONG: Duration = Duration::from_secs(60);
+        let (run, mark) = (Run::default(), Watermark::new(Position(0)));
+        let (tell, told) = mpsc::channel();
+        let call = move || tell.send(()).unwrap_or_default();
+        let subscription = mark.subscribe(Arc::new(call));
+        let round = AtomicU64::new(0);
+        let fill = |first: u64| {
+            for now in 0..ROUNDS {
+                while round.load(SeqCst) < now {
+                    std::thread::yield_now();
+                }
+                let place = 2 * now + first;
+                run.finish(&mark, place, place + 1);
+            }
+        };
+        let is_told = |until: Position| {
+            let began = Instant::now();
+            // Of the round before one may have been told twice.
+            while told.try_recv().is_ok() {}
+            subscription.want(until);
+            mark.wait(until, Some(LONG)) == WaitOutcome::Reached
+                && told.recv_timeout(LONG).is_ok()
+                && began.elapsed() < LONG
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| fill(0));
+            scope.spawn(|| fill(1));
+            let missed = (0..ROUNDS).find(|now| {
+                let missed = !is_told(Position(2 * now + 2));
+                round.store(now + 1, SeqCst);
+                missed
+            });
+            // Those who fill end whatever was missed.
+            round.store(ROUNDS, SeqCst);
+            assert_eq!(missed, None);
+        });
     }
 }
