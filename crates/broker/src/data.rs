@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pagelog_commit_log::{IndexError, LogFailure, MetaError, OpenError, Recovery};
+use pagelog_os::probe::Overwrite;
 use pagelog_segment::{Directory, DirectoryError, ReadOnlyDirectory};
 
 use crate::exit::Failure;
@@ -20,6 +21,17 @@ pub(crate) fn lock(path: &Path) -> Result<Arc<Directory>, Failure> {
             DirectoryError::Held { .. } => "",
         };
         not_opened(&error, remedy)
+    })
+}
+
+/// What overwriting does to the disk's blocks in the data directory.
+///
+/// # Errors
+/// No file can be made there.
+pub(crate) fn overwrite(path: &Path) -> Result<Overwrite, Failure> {
+    Overwrite::of(path).map_err(|error| {
+        let (path, remedy) = (path.display(), remedy(&error));
+        Failure::Data(format!("{path}: cannot make a file there: {error}{remedy}"))
     })
 }
 

@@ -32,12 +32,13 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// # Errors
 /// What kept it from serving, or made it stop.
 pub(crate) fn serve(
-    configuration: Configuration,
+    mut configuration: Configuration,
     events: &Sender<Event>,
     waited: &Receiver<Event>,
 ) -> Result<(), Failure> {
     limits::raise_open_files(configuration.net.connections_max);
     let directory = data::lock(&configuration.data_directory)?;
+    configuration.suit(data::overwrite(&configuration.data_directory)?)?;
     let listeners = bind(&configuration.kafka_listeners)?;
     let started = Instant::now();
     let opened = Store::open(directory, &configuration.store)

@@ -15,7 +15,8 @@ pub enum Route {
         /// The ring's size in bytes; it bounds what is appended and not yet written.
         ring_size: usize,
     },
-    /// Stored straight into the mapped file: readable at once. The better one when syncs are rare.
+    /// Stored straight into the mapped file: readable at once. The better one when syncs are rare. Not for file systems that write each change
+    /// to a new place (`pagelog_os::probe::Overwrite::Elsewhere`): a full disk would meet a store as a signal, which latches the log.
     Mapped,
 }
 

@@ -60,18 +60,26 @@ pub fn allocate(file: &File, size: u64) -> io::Result<()> {
     retry(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size))
 }
 
-/// `ioctl(fd, FS_IOC_SETFLAGS, …)` with `FS_NOCOW_FL` beside the flags that it has, which are asked before and after: has a file that is still empty overwritten where it lies, on file systems that
-/// would write each change to a new place (Btrfs). Whether it will be by this mark.
+/// `ioctl(fd, FS_IOC_SETFLAGS, …)` with `FS_NOCOW_FL` instead of `FS_COMPR_FL` beside the other flags that it has, which are asked before and after: has a file that is still empty overwritten where it
+/// lies, on file systems that would write each change to a new place (Btrfs). Whether it will be by this mark.
 ///
 /// `false` where the file system knows no such mark, which on most means that nothing else is done anyway, or takes it no more since
-/// the file holds something. A marked file has no checksums of the file system's. man 2 `ioctl_iflags`.
+/// the file holds something. A marked file has no checksums of the file system's, and is not compressed. man 2 `ioctl_iflags`.
 pub fn overwrite_in_place(empty: &File) -> bool {
-    let marked = rustix::fs::ioctl_getflags(empty)
-        .and_then(|flags| rustix::fs::ioctl_setflags(empty, flags | IFlags::NOCOW))
-        .and_then(|()| rustix::fs::ioctl_getflags(empty));
+    let marked = mark(empty).and_then(|()| rustix::fs::ioctl_getflags(empty));
     // A file that holds something may keep the mark and go on as before.
     let is_empty = empty.metadata().is_ok_and(|status| status.len() == 0);
     is_empty && marked.is_ok_and(|flags| flags.contains(IFlags::NOCOW))
+}
+
+fn mark(empty: &File) -> rustix::io::Result<()> {
+    let mut flags = rustix::fs::ioctl_getflags(empty)?;
+    if flags.contains(IFlags::COMPRESSED) {
+        // Of the directory; one mark excludes the other, so this one has to go first.
+        flags -= IFlags::COMPRESSED;
+        rustix::fs::ioctl_setflags(empty, flags)?;
+    }
+    rustix::fs::ioctl_setflags(empty, flags | IFlags::NOCOW)
 }
 
 /// `ssize_t pread(int fd, void *into, size_t size, off_t at)`: reads at byte `at`; the count may

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pagelog_os::file;
+use pagelog_os::probe::Overwrite;
 use pagelog_segment::{Directory, Storage};
 use rustix::fs::IFlags;
 
@@ -73,9 +74,21 @@ fn files_are_overwritten_where_they_lie() {
     assert!(!file::overwrite_in_place(&other), "it holds something");
     assert!(!is_overwritten_in_place(&other));
 
-    let directory = Directory::open(point.join("data")).unwrap();
+    let data = point.join("data");
+    let directory = Directory::open(&data).unwrap();
     let made = directory.create("file", 1 << 20).unwrap();
     assert_eq!(made.size().unwrap(), 1 << 20);
-    let file = File::open(point.join("data/file")).unwrap();
-    assert!(is_overwritten_in_place(&file));
+    assert!(is_overwritten_in_place(
+        &File::open(data.join("file")).unwrap()
+    ));
+    assert_eq!(Overwrite::of(&data).unwrap(), Overwrite::InPlaceOnRequest);
+
+    // Compressed files are never overwritten where they lie, and new ones are as their directory is.
+    let compressed = File::open(&data).unwrap();
+    rustix::fs::ioctl_setflags(&compressed, IFlags::COMPRESSED).unwrap();
+    directory.create("later", 1 << 20).unwrap();
+    assert!(is_overwritten_in_place(
+        &File::open(data.join("later")).unwrap()
+    ));
+    assert_eq!(Overwrite::of(&data).unwrap(), Overwrite::InPlaceOnRequest);
 }

@@ -60,7 +60,7 @@ settings! {
     WRITE_PAGES_LEAST = "write.pages.least", Kind::Count { least: 1, most: 1 << 20 }, "4",
         "Under `interval` with the staged route: how many pages of 4 KiB in the ring are written at once.";
     LOG_ROUTE = "log.route", Kind::Choice(&["auto", "staged", "mapped"]), "auto",
-        "How bytes enter the file: through a ring and gathered writes (`staged`) or through a mapping (`mapped`); `auto` stages under `sync` and maps under `interval`.";
+        "How bytes enter the file: through a ring and gathered writes (`staged`) or through a mapping (`mapped`); `auto` stages under `sync` and maps under `interval`, or stages there, too, where the file system writes each change to a new place.";
     SEGMENT_BYTES = "segment.bytes", Kind::Bytes { least: 4096, most: 64 * GIB }, "1GiB",
         "Size of a segment file, a multiple of 4 KiB; it must hold the largest batch.";
     SEGMENT_SPARES = "segment.spares", Kind::Count { least: 0, most: 64 }, "2",

@@ -69,7 +69,7 @@ impl FileSystem {
         let store_dirties = store_dirties(&sample)?;
         Ok(FileSystem {
             name: name(number as u64),
-            overwrite: overwrite(number as u64, &nameless(directory)?),
+            overwrite: Overwrite::of(directory)?,
             allocate,
             count_pages,
             store_dirties,
@@ -108,6 +108,18 @@ impl fmt::Display for FileSystem {
             None => "unknown",
         };
         write!(formatter, "stable pages           {stable}")
+    }
+}
+
+impl Overwrite {
+    /// What it does to the files of `directory`, tried on one without a name.
+    ///
+    /// # Errors
+    ///
+    /// When no file can be made there.
+    pub fn of(directory: &Path) -> io::Result<Overwrite> {
+        let number = rustix::fs::statfs(directory)?.f_type;
+        Ok(overwrite(number as u64, &nameless(directory)?))
     }
 }
 
