@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use pagelog_os::Mapping;
+use pagelog_os::{Mapping, MemoryFault};
 use pagelog_record::{
     ALIGNMENT, Epoch, HEADER_SIZE, Header, Kind, Offset, Producer, Sealing, StreamId, entry_size,
 };
@@ -22,6 +22,13 @@ pub const HEAD_SIZE_MAX: usize = 128;
 
 /// How much of a payload is summed and copied at a time: while the memory takes in one block the next one is summed.
 const BLOCK_SIZE: usize = 2048;
+
+/// From so many bytes on a part of a payload goes into a mapped file past the caches: it is not read again here, but sent by the kernel. As much as
+/// that is worth the wait at the end of it, which is the same for few bytes.
+const PAST_CACHES_SIZE_MIN: usize = 12 << 10;
+
+/// How much of it is summed and copied at a time: each time the end is waited for.
+const PAST_CACHES_BLOCK_SIZE: usize = 32 << 10;
 
 /// An entry to be appended.
 #[derive(Clone, Copy)]
@@ -435,10 +442,12 @@ impl Log {
             source,
         })?;
         let mut sealing = self.seed().sealing(header);
-        copy(memory, at as usize, &mut sealing, payload).map_err(|fault| LogFailure::Fault {
-            file: file(),
-            at,
-            fault,
+        copy(memory, at as usize, &mut sealing, payload, Way::ToFile).map_err(|fault| {
+            LogFailure::Fault {
+                file: file(),
+                at,
+                fault,
+            }
         })?;
         // Behind the rest of a segment that a filler covers, nothing comes any more.
         segment.writer_at(at + reserved.end - reserved.position);
@@ -457,10 +466,12 @@ impl Log {
             });
         };
         let mut sealing = self.seed().sealing(header);
-        copy(&ring.memory, place.at, &mut sealing, payload).map_err(|fault| LogFailure::Fault {
-            file: "of the staging ring".into(),
-            at: place.at as u64,
-            fault,
+        copy(&ring.memory, place.at, &mut sealing, payload, Way::ToRing).map_err(|fault| {
+            LogFailure::Fault {
+                file: "of the staging ring".into(),
+                at: place.at as u64,
+                fault,
+            }
         })
     }
 
@@ -509,17 +520,41 @@ impl Drop for Filling<'_> {
     }
 }
 
+/// Where a payload is copied to.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Where the gathered write reads it soon.
+    ToRing,
+    ToFile,
+}
+
+type CopyIn = fn(&Mapping, usize, &[u8]) -> Result<(), MemoryFault>;
+
+impl Way {
+    /// How many bytes are summed and copied at a time, and by what, of a part of `size` bytes.
+    fn of(self, size: usize) -> (usize, CopyIn) {
+        match self {
+            Way::ToFile if size >= PAST_CACHES_SIZE_MIN => {
+                (PAST_CACHES_BLOCK_SIZE, Mapping::copy_in_past_caches)
+            }
+            Way::ToFile | Way::ToRing => (BLOCK_SIZE, Mapping::copy_in),
+        }
+    }
+}
+
 /// Header, payload and padding. The header last, when the checksum of what is behind it is known.
 fn copy(
     memory: &Mapping,
     begin: usize,
     sealing: &mut Sealing,
     payload: &[&[u8]],
-) -> Result<(), pagelog_os::MemoryFault> {
+    way: Way,
+) -> Result<(), MemoryFault> {
     let mut at = begin + HEADER_SIZE;
     for part in payload.iter().filter(|part| !part.is_empty()) {
-        sealing.update_by(part, BLOCK_SIZE, |block| {
-            memory.copy_in(at, block)?;
+        let (size, copy_in) = way.of(part.len());
+        sealing.update_by(part, size, |block| {
+            copy_in(memory, at, block)?;
             at += block.len();
             Ok(())
         })?;

@@ -54,6 +54,8 @@ pub mod send;
 mod space;
 mod touch;
 pub mod uring;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod wide;
 mod words;
 pub mod zero_copy;
 

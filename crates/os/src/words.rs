@@ -6,18 +6,22 @@
 //! starts or ends inside a word replaces its own bytes of that word by a compare-and-swap and
 //! leaves the neighbour's alone.
 //!
-//! Long copies out are one string instruction where there is one: to the language it is as if it loaded
-//! each word it touches by such an access, perhaps several times, so that a word that changes
-//! meanwhile may come out with bytes of different ages, as two words may.
+//! Long copies are made by wider instructions where there are some: a string instruction out, stores of
+//! 32 bytes in. To the language it is as if they accessed each word they touch by such an access,
+//! perhaps several times, so that a word that changes meanwhile may come out with bytes of different
+//! ages, as two words may, and one that two copies store into may hold bytes of both.
 //!
 //! # Safety
 //!
-//! The instruction reads within a slice of words that is borrowed, and writes within bytes that are
-//! borrowed alone.
+//! The instructions read and write within a slice of words that is borrowed, and within bytes that are
+//! borrowed (alone, where they write).
 #![allow(unsafe_code)]
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+use crate::wide::Wide;
 
 /// The size in bytes of the unit of access.
 pub(crate) const WORD: usize = size_of::<u64>();
@@ -26,8 +30,16 @@ pub(crate) const WORD: usize = size_of::<u64>();
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 const STRING_SIZE_MIN: usize = 512;
 
+/// From so many words on wider stores are worth their start.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+const WIDE_COUNT_MIN: usize = 2 * LINE;
+
 /// Words that are moved per turn of the inner loop: a cache line.
-const LINE: usize = 8;
+pub(crate) const LINE: usize = 8;
+
+/// The size in bytes of a cache line.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+pub(crate) const LINE_SIZE: usize = LINE * WORD;
 
 /// Copies `bytes` to byte `at` of `words`.
 ///
@@ -51,6 +63,30 @@ pub(crate) fn copy_in(words: &[AtomicU64], at: usize, bytes: &[u8]) {
     if !tail.is_empty() {
         merge(&words[index + whole.len()], 0, tail);
     }
+}
+
+/// Copies `bytes` to byte `at` of `words` past the caches, but for what lies in the first and the last line of it.
+/// What it has stored is seen before anything that is stored after it.
+///
+/// # Panics
+///
+/// When the range does not lie in `words`.
+pub(crate) fn copy_in_past_caches(words: &[AtomicU64], at: usize, bytes: &[u8]) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    if let Some(wide) = Wide::detect() {
+        let begin = words.as_ptr().addr().wrapping_add(at);
+        let head_size = begin.next_multiple_of(LINE_SIZE) - begin;
+        let (head, rest) = bytes.split_at(bytes.len().min(head_size));
+        let (lines, tail) = rest.as_chunks();
+        copy_in(words, at, head);
+        let at = at + head.len();
+        // Where there are lines they begin with a word.
+        if !lines.is_empty() {
+            wide.store_past_caches(&words[at / WORD..], lines);
+        }
+        return copy_in(words, at + lines.as_flattened().len(), tail);
+    }
+    copy_in(words, at, bytes);
 }
 
 /// Fills `into` from byte `at` of `words`.
@@ -121,6 +157,20 @@ pub(crate) fn touch_by_store(word: &AtomicU64) {
 
 /// Stores whole words, a cache line per turn so that the loop's own cost disappears.
 fn store_words(words: &[AtomicU64], from: &[[u8; WORD]]) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    if from.len() >= WIDE_COUNT_MIN
+        && let Some(wide) = Wide::detect()
+    {
+        let (lines, _) = from.as_flattened().as_chunks();
+        wide.store(words, lines);
+        let stored = lines.len() * LINE;
+        return store_each(&words[stored..], &from[stored..]);
+    }
+    store_each(words, from);
+}
+
+/// As [`store_words`], one by one.
+fn store_each(words: &[AtomicU64], from: &[[u8; WORD]]) {
     let (word_lines, word_rest) = words.as_chunks::<LINE>();
     let (from_lines, from_rest) = from.as_chunks::<LINE>();
     for (line, bytes) in word_lines.iter().zip(from_lines) {

@@ -1,6 +1,8 @@
 //! Copies in and out of mappings, and what a fault in one becomes.
 
 use std::fs::File;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Release};
 
 use pagelog_os::{Mapping, MemoryFault, file, page_size};
 use proptest::prelude::*;
@@ -162,6 +164,56 @@ fn a_long_copy_that_runs_into_a_lost_page_is_a_fault() {
     assert!(read[..page_size() - 3].iter().all(|byte| *byte == 1));
 }
 
+/// So are those in, which are several.
+#[test]
+fn a_long_copy_into_a_lost_page_is_a_fault() {
+    for copy_in in [Mapping::copy_in, Mapping::copy_in_past_caches] {
+        let size = 2 * page_size();
+        let file = file_of(size as u64);
+        let memory = Mapping::shared(&file, size).unwrap();
+        file.set_len(page_size() as u64).unwrap();
+        assert_eq!(copy_in(&memory, 3, &vec![1; size - 3]), Err(MemoryFault));
+        let mut read = vec![0; page_size() - 3];
+        file::read_exact_at(&file, 3, &mut read).unwrap();
+        assert!(read.iter().all(|byte| *byte == 1));
+    }
+}
+
+#[test]
+#[should_panic(expected = "1000 bytes at 25 of a mapping of 1024")]
+fn a_copy_past_the_caches_and_the_end_panics() {
+    let memory = Mapping::anonymous(1024).unwrap();
+    let _ = memory.copy_in_past_caches(25, &[0; 1000]);
+}
+
+/// Whoever sees a mark that was stored behind a copy sees the copy, whatever way it took.
+#[test]
+fn a_copy_past_the_caches_is_seen_before_what_is_stored_later() {
+    const ROUNDS: usize = 2_000;
+    const SIZE: usize = 1_000;
+    let memory = Mapping::anonymous(ROUNDS * SIZE).unwrap();
+    let done = AtomicUsize::new(0);
+    let bytes_of = |round: usize| [round as u8 | 1; SIZE];
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..ROUNDS {
+                memory
+                    .copy_in_past_caches(round * SIZE, &bytes_of(round))
+                    .unwrap();
+                done.store(round + 1, Release);
+            }
+        });
+        let mut read = [0; SIZE];
+        for round in 0..ROUNDS {
+            while done.load(Acquire) <= round {
+                std::thread::yield_now();
+            }
+            memory.copy_out(round * SIZE, &mut read).unwrap();
+            assert_eq!(read, bytes_of(round));
+        }
+    });
+}
+
 #[test]
 fn a_fault_of_one_mapping_leaves_others_alone() {
     let size = 2 * page_size();
@@ -217,13 +269,16 @@ fn threads_that_share_words_keep_each_others_bytes() {
 proptest! {
     #[test]
     fn any_copies_equal_copies_of_plain_bytes(
-        copies in prop::collection::vec((0_usize..600, prop::collection::vec(any::<u8>(), 0..200)), 1..12),
+        copies in prop::collection::vec((0_usize..600, prop::collection::vec(any::<u8>(), 0..900), any::<bool>()), 1..12),
         from in 0_usize..700, size in prop_oneof![0_usize..100, 500_usize..1_300],
     ) {
         let memory = Mapping::anonymous(2_000).unwrap();
         let mut model = vec![0; 2_000];
-        for (at, bytes) in &copies {
-            memory.copy_in(*at, bytes).unwrap();
+        for (at, bytes, past_caches) in &copies {
+            match past_caches {
+                true => memory.copy_in_past_caches(*at, bytes).unwrap(),
+                false => memory.copy_in(*at, bytes).unwrap(),
+            }
             model[*at..*at + bytes.len()].copy_from_slice(bytes);
         }
         let mut read = vec![0; size];
