@@ -38,6 +38,9 @@ pub(super) const STAGED: Route = Route::Staged {
     ring_size: RING_SIZE,
 };
 
+/// What is written ahead under `sync`, the broker's default.
+const PREWRITE: u64 = 16 << 20;
+
 /// Nothing is synced while it is measured: what that would cost is another question.
 pub(super) const NEVER: Policy = Policy::Interval(Interval {
     interval: Duration::from_secs(3600),
@@ -119,6 +122,17 @@ impl Engine {
         options: LogOptions,
         policy: Policy,
     ) -> Result<Engine> {
+        let options = LogOptions {
+            prewrite: if policy == Policy::Sync {
+                std::env::var("PW")
+                    .ok()
+                    .and_then(|x| x.parse::<u64>().ok())
+                    .map_or(PREWRITE, |x| x << 20)
+            } else {
+                0
+            },
+            ..options
+        };
         let directory = tempfile::Builder::new().prefix("log-").tempdir_in(parent)?;
         let storage = storage(directory.path())?;
         let Opened { log, sync, .. } = Log::open(storage, options, &mut |_| Ok(()))?;

@@ -20,7 +20,7 @@ use crate::rewrite::{Epochs, rewrite_tail};
 use crate::ring::Ring;
 use crate::sync::SyncSide;
 use crate::tail::Tail;
-use crate::warm::{segments_options, warm_active};
+use crate::warm::{prewrite_active, segments_options, warm_active};
 
 /// How long the making of a segment may take at an opening.
 const NEXT_SEGMENT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -143,6 +143,7 @@ impl Log {
         });
         let mut sync = SyncSide::new(Arc::clone(&log));
         begin_epoch(&log, &mut sync)?;
+        prewrite_active(&log);
         Ok(Opened {
             log,
             sync,

@@ -232,7 +232,9 @@ impl SyncSide {
         };
         match self.log.ring() {
             Some(ring) => {
-                self.ranges.push(ring.zeros(padding(at, &self.ranges)));
+                let padding = padding(at, &self.ranges);
+                self.ranges.push(ring.zeros(padding));
+                segment.writing(&(at..end_of_write(segment, run, at, &self.ranges)));
                 whole::write_gather(&**segment.file(), at, &ring.memory, &mut self.ranges)
                     .map_err(failed)
             }
@@ -272,6 +274,7 @@ impl Syncer {
                 let file = file_name(segment.base());
                 return Err(self.log.fail(LogFailure::Sync { file, source }));
             }
+            segment.synced();
         }
         self.log.durable().publish(to);
         self.log.indexes().durable_reached(to);
@@ -287,6 +290,13 @@ fn padding(at: u64, ranges: &[Range<usize>]) -> usize {
     let size: usize = ranges.iter().map(ExactSizeIterator::len).sum();
     let end = at + size as u64;
     (end.next_multiple_of(PAGE_SIZE) - end) as usize
+}
+
+/// Where a write of `run` ends in the file: behind its padding, or at the end of the segment, which is full then, if its last entry is a filler.
+fn end_of_write(segment: &Segment, run: &[Reserved], at: u64, ranges: &[Range<usize>]) -> u64 {
+    let size: usize = ranges.iter().map(ExactSizeIterator::len).sum();
+    let run_end = run.last().map_or(0, |last| last.end.min(segment.end().0));
+    (at + size as u64).max(run_end.saturating_sub(segment.base().0))
 }
 
 /// Adds a range, joined with the last one where they touch.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pagelog_page_cache::{Budget, PinAhead};
 use pagelog_segment::{Position, Segment, SegmentsOptions, WarmAhead};
 
+use crate::log::Log;
 use crate::options::{LogOptions, Route, Warm};
 
 /// The most of a cgroup's memory limit that is pinned: past that limit the kernel does not refuse, it kills.
@@ -13,13 +14,14 @@ const CGROUP_PERCENT: u8 = 25;
 
 /// What the run of segments is opened with.
 pub(crate) fn segments_options(options: &LogOptions) -> SegmentsOptions {
-    let warm = match options.route {
-        Route::Mapped => options.warm.as_ref().map(warm_ahead),
-        Route::Staged { .. } => None,
+    let (warm, prewrite) = match options.route {
+        Route::Mapped => (options.warm.as_ref().map(warm_ahead), 0),
+        Route::Staged { .. } => (None, options.prewrite),
     };
     SegmentsOptions {
         spares_max: options.spares_max,
         warm,
+        prewrite,
         ..SegmentsOptions::of_size(options.segment_size)
     }
 }
@@ -63,6 +65,21 @@ pub(crate) fn warm_active(options: &SegmentsOptions, active: &Segment, end: Posi
     if let Err(error) = warm(ahead, active, end) {
         let base = active.base();
         tracing::warn!(%base, %error, "a segment cannot be warmed; its pages come in when they are used");
+    }
+}
+
+/// Has blocks of the segment that the log goes on in written ahead of its end. After the first entry of an opening is durable, which waits for nothing else then.
+pub(crate) fn prewrite_active(log: &Log) {
+    let (active, end) = {
+        let tail = log.tail();
+        (Arc::clone(&tail.segment), tail.position)
+    };
+    let at = active.file_offset(Position(end));
+    active.writing(&(at..at));
+    active.synced();
+    if let Err(error) = active.prewrite(log.segments().options().prewrite) {
+        let base = active.base();
+        tracing::warn!(%base, %error, "a segment's blocks cannot be written ahead of the appends; syncs in it take longer");
     }
 }
 

@@ -74,6 +74,7 @@ fn bytes_per_append(directory: &Path, route: Route, state: &str) -> u64 {
     };
     let options = LogOptions {
         spares_max: 2,
+        prewrite: 64 << 10,
         warm: (route == Route::Mapped && state != "new").then_some(warm),
         ..LogOptions::new(SEGMENT_SIZE, route, 1 << 20)
     };

@@ -205,13 +205,21 @@ impl Shared {
 impl Allocator {
     fn run(mut self) {
         let found = self.shared.lock().ready.clone();
-        found.iter().for_each(|segment| self.warm(segment));
+        found.iter().for_each(|segment| self.prepare(segment));
         drop(found);
         while self.shared.wait_wanted() {
             match self.make_next() {
                 Ok(segment) => self.deliver(segment),
                 Err(error) => self.fail(error),
             }
+        }
+    }
+
+    fn prepare(&self, segment: &Segment) {
+        self.warm(segment);
+        if let Err(error) = segment.prewrite(self.options.prewrite) {
+            let base = segment.base();
+            tracing::warn!(%base, %error, "a segment's blocks cannot be written ahead of the appends; syncs in it take longer");
         }
     }
 
@@ -226,7 +234,7 @@ impl Allocator {
     }
 
     fn deliver(&mut self, segment: Arc<Segment>) {
-        self.warm(&segment);
+        self.prepare(&segment);
         let base = segment.base();
         self.next = segment.end();
         if self.shared.deliver(segment) {

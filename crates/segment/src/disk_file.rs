@@ -5,12 +5,15 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use pagelog_os::cache::CountError;
-use pagelog_os::{Advice, MappedFile, Mapping, file};
+use pagelog_os::cache::{CountError, WriteBack};
+use pagelog_os::{Advice, MappedFile, Mapping, cache, file};
 
 use pagelog_page_cache::{LetGo, let_go_all};
 
 use crate::StorageFile;
+use crate::front::PIECE_SIZE;
+
+static ZEROS: [u8; PIECE_SIZE as usize] = [0; PIECE_SIZE as usize];
 
 /// An open file of the file system: each method is one call of the operating system, or two.
 #[derive(Debug)]
@@ -45,6 +48,16 @@ impl StorageFile for DiskFile {
         ranges: &[Range<usize>],
     ) -> io::Result<usize> {
         file::write_gather_at(&self.file, at, memory, ranges)
+    }
+
+    /// Through the page cache: a direct write beside cached ones could meet a page that is dirty again, which the kernel reports as a failed write.
+    fn write_zeros(&self, range: Range<u64>) -> io::Result<u64> {
+        let size = (range.end - range.start).min(ZEROS.len() as u64);
+        let written = file::write_at(&self.file, range.start, &ZEROS[..size as usize])? as u64;
+        let begun = range.start..range.start + written;
+        // This tells nobody's errors but its own, which is why it is this call and no sync: a failed one is told once.
+        cache::write_back(&self.file, begun, WriteBack::Start)?;
+        Ok(written)
     }
 
     fn sync_data(&self) -> io::Result<()> {

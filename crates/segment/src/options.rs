@@ -12,6 +12,9 @@ pub struct SegmentsOptions {
     /// How segments that are made or found ahead are made ready for an appender that stores through their mappings; `None`: not at
     /// all, as for one that writes by the descriptor.
     pub warm: Option<WarmAhead>,
+    /// How many bytes ahead of a writer who says where he is ([`crate::Segment::writing`]) the blocks of new segments are written; 0: none, as for one who
+    /// stores through their mappings.
+    pub prewrite: u64,
 }
 
 impl SegmentsOptions {
@@ -22,6 +25,7 @@ impl SegmentsOptions {
             segment_size,
             spares_max: 0,
             warm: None,
+            prewrite: 0,
         }
     }
 }

@@ -7,6 +7,8 @@ use std::sync::{Arc, OnceLock};
 use pagelog_os::{MappedFile, Mapping};
 use pagelog_page_cache::Warmer;
 
+use crate::front::Front;
+use crate::prewrite::Prewriter;
 use crate::{Position, StorageFile};
 
 /// A file of fixed size that holds the bytes at `base..end` of the log. Byte `p` of the log is byte
@@ -19,6 +21,8 @@ pub struct Segment {
     view: Arc<MappedFile>,
     append: OnceLock<Arc<Mapping>>,
     warmer: OnceLock<Warmer>,
+    front: Arc<Front>,
+    prewriter: OnceLock<Prewriter>,
     recycled: bool,
 }
 
@@ -38,6 +42,8 @@ impl Segment {
             view,
             append: OnceLock::new(),
             warmer: OnceLock::new(),
+            front: Arc::default(),
+            prewriter: OnceLock::new(),
             recycled: false,
         })
     }
@@ -122,7 +128,16 @@ impl Segment {
         &self.warmer
     }
 
-    /// The mapping for an appender, made when it is first asked for.
+    pub(crate) fn front(&self) -> &Arc<Front> {
+        &self.front
+    }
+
+    pub(crate) fn prewriter(&self) -> &OnceLock<Prewriter> {
+        &self.prewriter
+    }
+
+    /// The mapping for an appender, made when it is first asked for. Nothing is written ahead of an appender from then on ([`Segment::prewrite`]): of what he
+    /// stores, nobody is told before.
     ///
     /// # Errors
     ///
@@ -132,6 +147,7 @@ impl Segment {
             return Ok(mapping);
         }
         let mapping = Arc::new(self.file.map_for_append()?);
+        self.front.close();
         Ok(self.append.get_or_init(|| mapping))
     }
 }

@@ -52,6 +52,14 @@ pub trait StorageFile: Send + Sync + Debug {
         ranges: &[Range<usize>],
     ) -> io::Result<usize>;
 
+    /// Writes zeros to the begin of `range` and has the disk begin with them; the count may be less than asked. No promise is made that
+    /// they will be there: only that blocks that were never written are written sooner, so that a later [`StorageFile::sync_data`] finds less to do.
+    ///
+    /// # Errors
+    ///
+    /// What the storage gives. What the disk says of it afterwards, the next [`StorageFile::sync_data`] tells.
+    fn write_zeros(&self, range: Range<u64>) -> io::Result<u64>;
+
     /// Returns when every write, and every store through a mapping, that ended before the call
     /// survives power loss.
     ///

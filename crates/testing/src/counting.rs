@@ -136,6 +136,10 @@ impl StorageFile for CountingFile {
             .inspect(|size| self.written(*size))
     }
 
+    fn write_zeros(&self, range: Range<u64>) -> io::Result<u64> {
+        self.file.write_zeros(range)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.counters.syncs.fetch_add(1, Relaxed);
         self.file.sync_data()

@@ -28,6 +28,8 @@ pub enum Operation {
     Read,
     /// `StorageFile::write_at` and `write_gather_at`.
     Write,
+    /// `StorageFile::write_zeros`.
+    WriteZeros,
     /// `StorageFile::sync_data`.
     Sync,
     /// `StorageFile::let_go`.

@@ -379,6 +379,17 @@ impl StorageFile for MemoryFile {
         self.write_at(at, &bytes)
     }
 
+    fn write_zeros(&self, range: Range<u64>) -> io::Result<u64> {
+        let mut state = self.shared.lock();
+        state.begin(Operation::WriteZeros)?;
+        let size = state.shorten((range.end - range.start) as usize);
+        let written = self.file.write_at(&vec![0; size], range.start)?;
+        state.files[self.number]
+            .disk
+            .touched(range.start as usize, written);
+        Ok(written as u64)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.shared.lock();
         while state.files[self.number].disk.syncing {

@@ -32,6 +32,19 @@ pub(crate) const STAGED_SYNC: Setup = Setup {
     policy: Policy::Sync,
 };
 
+/// Zeros are written right ahead of the entries, all the time.
+pub(crate) const PREWRITTEN_SYNC: Setup = Setup {
+    name: "staged and written ahead, sync",
+    options: prewritten(),
+    policy: Policy::Sync,
+};
+
+const fn prewritten() -> LogOptions {
+    let mut options = options(RING);
+    options.prewrite = 8 << 10;
+    options
+}
+
 pub(crate) const MAPPED_SYNC: Setup = Setup {
     name: "mapped, sync",
     options: options(Route::Mapped),
