@@ -1,14 +1,11 @@
 //! The data directory: its lock, and its files.
 
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use pagelog_os::page_size;
 use pagelog_segment::{Directory, DirectoryError, LOCK_NAME, Storage};
-
-const HOLD: &str = "PAGELOG_HOLD_DIRECTORY";
 
 fn holder_of(path: &Path) -> Option<u32> {
     match Directory::open(path) {
@@ -35,43 +32,6 @@ fn a_second_open_of_the_same_process_is_refused_until_the_first_ends() {
     let first = Directory::open(place.path()).unwrap();
     assert_eq!(holder_of(place.path()), Some(std::process::id()));
     drop(first);
-    Directory::open(place.path()).unwrap();
-}
-
-/// Run by the next test in a process of its own; as a test, nothing.
-#[test]
-fn child_that_holds_a_directory() {
-    let Some(path) = std::env::var_os(HOLD) else {
-        return;
-    };
-    let _directory = Directory::open(path).unwrap();
-    println!("\nheld");
-    // Until the parent kills.
-    std::thread::park();
-}
-
-fn hold_in_child(path: &Path) -> Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_that_holds_a_directory", "--nocapture"])
-        .env(HOLD, path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap() == "held"));
-    child
-}
-
-#[test]
-fn another_process_is_named_and_its_death_frees_the_directory() {
-    let place = tempfile::tempdir().unwrap();
-    let mut child = hold_in_child(place.path());
-    assert_eq!(holder_of(place.path()), Some(child.id()));
-    let text = Directory::open(place.path()).unwrap_err().to_string();
-    assert!(text.contains(&format!("process {}", child.id())), "{text}");
-
-    child.kill().unwrap();
-    child.wait().unwrap();
     Directory::open(place.path()).unwrap();
 }
 
