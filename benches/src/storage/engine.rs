@@ -123,14 +123,7 @@ impl Engine {
         policy: Policy,
     ) -> Result<Engine> {
         let options = LogOptions {
-            prewrite: if policy == Policy::Sync {
-                std::env::var("PW")
-                    .ok()
-                    .and_then(|x| x.parse::<u64>().ok())
-                    .map_or(PREWRITE, |x| x << 20)
-            } else {
-                0
-            },
+            prewrite: if policy == Policy::Sync { PREWRITE } else { 0 },
             ..options
         };
         let directory = tempfile::Builder::new().prefix("log-").tempdir_in(parent)?;
