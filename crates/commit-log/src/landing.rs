@@ -13,8 +13,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pagelog_os::receive::Incoming;
-use pagelog_os::{Mapping, MemoryFault};
-use pagelog_record::{ALIGNMENT, HEADER_SIZE, Header, Kind, Sum, entry_size};
+use pagelog_os::{FOLD_SIZE, Mapping, MemoryFault, can_fold};
+use pagelog_record::{ALIGNMENT, HEADER_SIZE, Header, Kind, Sum, crc32c, entry_size};
 use pagelog_segment::{Position, Segment, file_name};
 
 use crate::append::{Appended, Assigned, Given, HEAD_SIZE_MAX, NewEntry};
@@ -24,8 +24,16 @@ use crate::log::Log;
 use crate::stream::Stream;
 use crate::tail::Reserved;
 
-/// How much of a body is looked at at a time: it stays in the processor's first-level cache.
+/// How much of a body is looked at at a time, at most: it stays in the processor's first-level cache.
 const WINDOW_SIZE: usize = 8 * 1024;
+
+/// How much is looked at of what lies apart: the head of a record.
+const GLANCE_SIZE: usize = 64;
+
+/// From so many bytes on they are summed where they lie; of fewer the copy costs less than the last block.
+const FOLDED_SIZE_MIN: usize = 2 * FOLD_SIZE;
+
+const _: () = assert!(FOLD_SIZE == crc32c::FOLD_SIZE);
 
 /// The sizes of a payload that is to land.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,16 +57,22 @@ pub struct Landing<'a> {
     /// How much of the body is there, and how much of that was received.
     filled: usize,
     received: usize,
-    /// Of the first bytes of the body, those that were looked at.
+    /// Of the first bytes of the body.
     sum: Sum,
     finished: bool,
 }
 
-/// What has landed, to be looked at once from its first byte on.
+/// What has landed, to be read once from its first byte on. More can be consumed than is at hand: what is passed over so is not looked at.
+///
+/// Nothing of the place is lent; what is at hand is a copy, as long as readers seem to want it: a glance where they jump, a window where they
+/// read on.
 pub struct Body<'l, 'a> {
     landing: &'l mut Landing<'a>,
+    /// How much was consumed.
+    at: usize,
     window: [u8; WINDOW_SIZE],
-    unread: Range<usize>,
+    /// Which bytes of the body lie at the front of the window.
+    held: Range<usize>,
 }
 
 /// How payloads came into the log since it was opened.
@@ -162,11 +176,11 @@ impl<'a> Landing<'a> {
 
     /// What is there of the body, to be read once.
     pub fn body(&mut self) -> Body<'_, 'a> {
-        self.sum = Sum::default();
         Body {
             landing: self,
+            at: 0,
             window: [0; WINDOW_SIZE],
-            unread: 0..0,
+            held: 0..0,
         }
     }
 
@@ -270,19 +284,23 @@ impl<'a> Landing<'a> {
         }
     }
 
-    /// Looks at what nobody has looked at, for its sum.
+    /// Sums all of the body that is not summed yet.
     fn sum_up(&mut self) -> io::Result<()> {
-        if self.sum.size() as usize == self.filled {
-            return Ok(());
+        let mut sum = self.sum;
+        let (memory, at) = self.memory()?;
+        let begin = at + HEADER_SIZE + self.size.head;
+        let left = self.filled - sum.size() as usize;
+        if left >= FOLDED_SIZE_MIN && can_fold() {
+            let from = begin + sum.size() as usize;
+            let count = left / FOLD_SIZE;
+            sum.update_folded(count, |multipliers, state| {
+                memory.fold_out(from, count, multipliers, state)
+            })?;
         }
-        let mut rest = Body {
-            landing: self,
-            window: [0; WINDOW_SIZE],
-            unread: 0..0,
-        };
-        while !rest.fill_buf()?.is_empty() {
-            rest.consume(WINDOW_SIZE);
+        if (sum.size() as usize) < self.filled {
+            sum_by_windows(&mut sum, memory, begin..begin + self.filled)?;
         }
+        self.sum = sum;
         Ok(())
     }
 
@@ -322,6 +340,18 @@ impl<'a> Landing<'a> {
     }
 }
 
+/// Sums the rest of `range` of `memory`, of whose front there is a sum.
+fn sum_by_windows(sum: &mut Sum, memory: &Mapping, range: Range<usize>) -> Result<(), MemoryFault> {
+    let mut window = [0; WINDOW_SIZE];
+    let from = range.start + sum.size() as usize;
+    for from in (from..range.end).step_by(WINDOW_SIZE) {
+        let window = &mut window[..WINDOW_SIZE.min(range.end - from)];
+        memory.copy_out(from, window)?;
+        sum.update(window);
+    }
+    Ok(())
+}
+
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
         if self.finished {
@@ -341,35 +371,55 @@ impl Drop for Landing<'_> {
 }
 
 impl Body<'_, '_> {
-    /// The CRC-32C of `before` and the whole body behind it, of which the rest is read.
+    /// The CRC-32C of `before` and the whole body behind it, whatever of it was read.
     ///
     /// # Errors
     ///
     /// [`MemoryFault`], as an I/O error.
     pub fn crc_behind(&mut self, before: &[u8]) -> io::Result<u32> {
         self.landing.sum_up()?;
-        self.unread = 0..0;
         Ok(self.landing.sum.behind(before))
+    }
+
+    /// What lies `distance` bytes further on, as much of it as is at hand; none of it only where the body ends. Nothing is consumed.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryFault`], as an I/O error.
+    #[inline]
+    pub fn ahead(&mut self, distance: usize) -> io::Result<&[u8]> {
+        let wanted = self.at.saturating_add(distance).min(self.landing.filled);
+        if !self.held.contains(&wanted) {
+            self.look(wanted)?;
+        }
+        Ok(&self.window[wanted - self.held.start..self.held.len()])
+    }
+
+    /// Fills the window from byte `from` of the body on.
+    fn look(&mut self, from: usize) -> io::Result<()> {
+        let (size, before) = (self.held.len(), self.held.start);
+        // Whoever went on no further than twice what was at hand reads on.
+        let size = match from.checked_sub(before) {
+            Some(step) if step <= 2 * size => (2 * size).clamp(GLANCE_SIZE, WINDOW_SIZE),
+            _ => GLANCE_SIZE,
+        };
+        let size = size.min(self.landing.filled - from);
+        self.held = from..from;
+        let (memory, at) = self.landing.memory()?;
+        let begin = at + HEADER_SIZE + self.landing.size.head;
+        memory.copy_out(begin + from, &mut self.window[..size])?;
+        self.held.end += size;
+        Ok(())
     }
 }
 
 impl BufRead for Body<'_, '_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.unread.is_empty() {
-            let landing = &mut *self.landing;
-            let seen = landing.sum.size() as usize;
-            let size = (landing.filled - seen).min(WINDOW_SIZE);
-            let (memory, at) = landing.memory()?;
-            let from = at + HEADER_SIZE + landing.size.head + seen;
-            memory.copy_out(from, &mut self.window[..size])?;
-            landing.sum.update(&self.window[..size]);
-            self.unread = 0..size;
-        }
-        Ok(&self.window[self.unread.clone()])
+        self.ahead(0)
     }
 
     fn consume(&mut self, size: usize) {
-        self.unread.start = (self.unread.start + size).min(self.unread.end);
+        self.at = self.at.saturating_add(size).min(self.landing.filled);
     }
 }
 

@@ -466,7 +466,7 @@ impl Connection {
         let behind = self.behind.take();
         if !behind.is_empty() {
             // A full queue keeps some pages longer than need be, no more.
-            let _ = self.submit_fetch(local, (None, false), behind);
+            let _ = self.submit_fetch(local, None, behind);
         }
     }
 }

@@ -70,11 +70,16 @@ pub enum ColdReads {
     Wait,
 }
 
-/// One connection's wish, and what lies behind it.
-pub(crate) struct Job {
-    pub(crate) cold: Option<Cold>,
+/// What is to be fetched, and how.
+pub(crate) struct Wish {
+    pub(crate) cold: Cold,
     /// Others wait for syncs: it is to keep out of their way.
     pub(crate) beside_syncs: bool,
+}
+
+/// One connection's wish, and what lies behind it; without a wish, that alone.
+pub(crate) struct Job {
+    pub(crate) wish: Option<Wish>,
     pub(crate) behind: Vec<Cold>,
     pub(crate) key: Key,
     pub(crate) mailbox: Arc<Mailbox>,
@@ -108,7 +113,11 @@ impl Fetchers {
         }
         let (fetch, durable) = (fetch.clone(), Arc::clone(durable));
         let thread = thread::Builder::new().name("fetcher-beside".to_owned());
-        let run_beside = move || run_beside_syncs(&beside_receiver, &fetch, &durable);
+        let run_beside = move || {
+            run_beside_syncs(&beside_receiver, &fetch, || {
+                durable.wait_for_what_is_under_way(SYNC_WAIT_MAX);
+            });
+        };
         threads.push(thread.spawn(run_beside)?);
         let fetchers = Fetchers {
             usual,
@@ -119,9 +128,9 @@ impl Fetchers {
 
     /// Queues a job; false if the queue is full.
     pub(crate) fn submit(&self, job: Job) -> bool {
-        let queue = match job.beside_syncs {
-            true => &self.beside_syncs,
-            false => &self.usual,
+        let queue = match &job.wish {
+            Some(wish) if wish.beside_syncs => &self.beside_syncs,
+            _ => &self.usual,
         };
         match queue.try_send(job) {
             Ok(()) => true,
@@ -130,16 +139,16 @@ impl Fetchers {
     }
 }
 
-/// The fetcher beside syncs.
+/// The fetcher beside syncs, of which `wait_for_sync` waits for the one that is under way.
 ///
 /// A sync queues up behind what the disk is doing, so nothing is begun while one is under way, but right after it: whoever was waiting
 /// for it needs as long to bring the next one as a short read takes.
-fn run_beside_syncs(receiver: &Receiver<Job>, fetch: &Fetch, durable: &Watermark) {
+fn run_beside_syncs(receiver: &Receiver<Job>, fetch: &Fetch, wait_for_sync: impl Fn()) {
     // Refused, it is one more that wants a processor.
     let _ = give_way(NICE);
     for job in receiver {
         job.run(|cold| {
-            durable.wait_for_what_is_under_way(SYNC_WAIT_MAX);
+            wait_for_sync();
             fetch.one(cold)
         });
     }
@@ -227,7 +236,7 @@ pub(crate) enum By {
 impl Job {
     fn run(mut self, fetch: impl Fn(&Cold) -> Result<(), SendError>) {
         self.let_go();
-        if let Some(cold) = self.cold.take() {
+        if let Some(Wish { cold, .. }) = self.wish.take() {
             let outcome = contain(|| fetch(&cold));
             self.finish(outcome, By::Thread);
         }
@@ -235,7 +244,9 @@ impl Job {
 
     fn begin(mut self, ring: &mut ColdRing<Job>) {
         self.let_go();
-        let Some(cold) = self.cold.take() else { return };
+        let Some(Wish { cold, .. }) = self.wish.take() else {
+            return;
+        };
         if let Err((cold, job)) = ring.begin(cold, self) {
             let outcome = cold.fetch();
             job.finish(Some(outcome), By::Thread);
@@ -285,5 +296,66 @@ impl Behind {
     pub(crate) fn take(&mut self) -> Vec<Cold> {
         self.size = 0;
         mem::take(&mut self.ranges).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use crossbeam_channel::unbounded;
+    use pagelog_os::MappedFile;
+    use pagelog_transfer::{Region, Rope};
+
+    /// Each begins only when the one who waits for the sync before it has come back.
+    #[test]
+    fn nothing_is_read_beside_syncs_while_one_is_under_way() {
+        const COUNT: usize = 3;
+        let (jobs, receiver) = unbounded();
+        for _ in 0..COUNT {
+            jobs.send(job()).unwrap();
+        }
+        drop(jobs);
+        let reads = Arc::new(AtomicUsize::new(0));
+        let read = Arc::clone(&reads);
+        let fetch = Fetch::by(move |_| {
+            read.fetch_add(1, SeqCst);
+            Ok(())
+        });
+        let (begins, begun) = unbounded();
+        let (ends, ended) = bounded::<()>(0);
+        let thread = thread::spawn(move || {
+            run_beside_syncs(&receiver, &fetch, || {
+                begins.send(()).unwrap();
+                ended.recv().unwrap();
+            });
+        });
+        for count in 0..COUNT {
+            // Without a word of a sync, the thread has read all and ended.
+            begun.recv().expect("it waits before each read");
+            assert_eq!(reads.load(SeqCst), count, "a sync is under way");
+            ends.send(()).unwrap();
+        }
+        thread.join().unwrap();
+        assert_eq!(reads.load(SeqCst), COUNT);
+    }
+
+    fn job() -> Job {
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, b"to be fetched").unwrap();
+        let file = Arc::new(MappedFile::new(file).unwrap());
+        let rope = Rope::from(Region::new(file, 0, 13));
+        let cold = pagelog_transfer::Sender::new(rope).cold(64).unwrap();
+        Job {
+            wish: Some(Wish {
+                cold,
+                beside_syncs: true,
+            }),
+            behind: Vec::new(),
+            key: Key::from_u64(0),
+            mailbox: Arc::new(Mailbox::new().unwrap()),
+            permit: Permit::take(&Arc::new(AtomicUsize::new(0)), 1).unwrap(),
+        }
     }
 }

@@ -11,6 +11,16 @@ const POLYNOMIAL: u32 = 0x82f6_3b78;
 /// `POWERS[n]` is x to the power of 2^n, modulo the polynomial; as many as the bits of a byte count of 32 bits times eight.
 const POWERS: [u32; 35] = powers();
 
+/// The size in bytes of the blocks that [`Sum::update_folded`](crate::Sum::update_folded) counts by.
+pub const FOLD_SIZE: usize = 256;
+
+/// What each half of 16 bytes is multiplied by to count as much as if it stood a block further on: x to the power of a block's bits and 32
+/// more for the half that comes first, of 32 less for the other. One bit to the left, for in reversed order a product lies one too far right.
+pub(crate) const FOLD_MULTIPLIERS: [u64; 2] = [
+    (power_of_bits(FOLD_SIZE as u64 * 8 + 32) as u64) << 1,
+    (power_of_bits(FOLD_SIZE as u64 * 8 - 32) as u64) << 1,
+];
+
 /// The CRC-32C of `bytes`.
 ///
 /// ```
@@ -98,10 +108,21 @@ const fn powers() -> [u32; 35] {
 
 /// x to the power of eight times `size`, modulo the polynomial: what so many more bytes multiply a remainder by.
 fn power_of_bytes(size: u32) -> u32 {
-    let bits = (0..u32::BITS).filter(|bit| size & (1 << bit) != 0);
-    bits.fold(1 << 31, |power, bit| {
-        multiply(POWERS[bit as usize + 3], power)
-    })
+    power_of_bits(u64::from(size) * 8)
+}
+
+/// x to the power of `count`, modulo the polynomial.
+const fn power_of_bits(mut count: u64) -> u32 {
+    let mut power = 1 << 31;
+    let mut bit = 0;
+    while count > 0 {
+        if count & 1 != 0 {
+            power = multiply(POWERS[bit], power);
+        }
+        count >>= 1;
+        bit += 1;
+    }
+    power
 }
 
 /// The product of two polynomials modulo ours; the highest bit is x to the power of 0.

@@ -148,6 +148,12 @@ pub(crate) fn land(
             let mut read = Vec::new();
             let mut body_read = landing.body();
             loop {
+                for distance in [0, 5, 300, 9_000] {
+                    let wanted = body.get(read.len() + distance..).unwrap_or_default();
+                    let at_hand = body_read.ahead(distance).unwrap();
+                    assert!(wanted.starts_with(at_hand));
+                    assert_eq!(at_hand.is_empty(), wanted.is_empty());
+                }
                 let window = body_read.fill_buf().unwrap();
                 if window.is_empty() {
                     break;

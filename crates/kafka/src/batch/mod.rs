@@ -31,3 +31,4 @@ pub use header::{BatchHeader, HEADER_SIZE, PATCH_SIZE, batches, patch};
 pub use lookup::{FoundRecord, find_first_at_or_after, max_timestamp_record};
 pub use records::{Record, RecordHeaders, records};
 pub use validate::{DECOMPRESSED_SIZE_MAX, Limits, ValidBatch, Validation, validate};
+pub use walk::Ahead;

@@ -3,13 +3,12 @@
 //! The checks and their order are those of Kafka's broker, whose codes clients know. Two are stricter: compressed records must count their
 //! offsets 0, 1, 2, … (Kafka would write the batch anew), and nothing may follow the compressed frame.
 
-use std::io::BufRead;
 use std::ops::ControlFlow;
 
 use pagelog_record::crc32c;
 
 use super::header::CRC_FROM;
-use super::walk::{RecordHead, walk, walk_plain};
+use super::walk::{Ahead, RecordHead, walk, walk_plain};
 use super::{BatchError, BatchHeader, Codec, HEADER_SIZE, RecordProblem};
 
 /// What the compressed batches of one request may decompress to, all together: the largest frame that a broker takes
@@ -96,7 +95,7 @@ impl Validation {
     pub fn records_elsewhere(
         &self,
         header: BatchHeader,
-        records: impl BufRead,
+        records: impl Ahead,
         limits: &Limits,
     ) -> Result<ValidBatch, BatchError> {
         check_fields(&header, limits)?;

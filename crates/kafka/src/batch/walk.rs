@@ -3,7 +3,7 @@
 //! A record: length varint, attributes i8, time delta varlong, offset delta varint, key, value, header count varint, headers of key and
 //! value; a key or value is a varint length (-1: null) and its bytes.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 
 use super::compression::Decompressor;
@@ -21,6 +21,38 @@ pub(super) struct RecordHead {
     pub(super) offset_delta: i32,
     /// Whether it has a key.
     pub(super) has_key: bool,
+}
+
+/// Records to be read one after the other, of which long ones can be passed over.
+pub trait Ahead: BufRead {
+    /// What lies `distance` bytes further on, as much of it as is at hand; none of it if nothing is. Nothing is consumed.
+    ///
+    /// What lies before what was given out may be consumed, whether it is at hand or not.
+    ///
+    /// # Errors
+    /// Those of [`BufRead::fill_buf`].
+    fn ahead(&mut self, distance: usize) -> io::Result<&[u8]>;
+}
+
+impl Ahead for &[u8] {
+    #[inline]
+    fn ahead(&mut self, distance: usize) -> io::Result<&[u8]> {
+        Ok(self.get(distance..).unwrap_or_default())
+    }
+}
+
+impl<A: Ahead> Ahead for &mut A {
+    #[inline]
+    fn ahead(&mut self, distance: usize) -> io::Result<&[u8]> {
+        (**self).ahead(distance)
+    }
+}
+
+/// What is behind its buffer is not at hand.
+impl<R: Read> Ahead for BufReader<R> {
+    fn ahead(&mut self, distance: usize) -> io::Result<&[u8]> {
+        Ok(self.fill_buf()?.get(distance..).unwrap_or_default())
+    }
 }
 
 /// Visits every record of a whole `batch` until the visitor breaks; if it never does, the batch must end with its last record.
@@ -57,13 +89,13 @@ pub(super) fn walk(
 /// As [`walk`], for the records of a batch that is not compressed, from wherever they are read.
 pub(super) fn walk_plain(
     header: &BatchHeader,
-    records: impl BufRead,
+    records: impl Ahead,
     visit: impl FnMut(RecordHead) -> Result<ControlFlow<()>, BatchError>,
 ) -> Result<(), BatchError> {
     walk_source(header, records, visit, BatchError::Decompress)
 }
 
-fn walk_source<R: BufRead>(
+fn walk_source<R: Ahead>(
     header: &BatchHeader,
     reader: R,
     mut visit: impl FnMut(RecordHead) -> Result<ControlFlow<()>, BatchError>,
@@ -112,33 +144,52 @@ struct Fields {
     has_key: bool,
 }
 
-impl Fields {
-    /// Of the record at the front of `bytes`, and its size, if all of it is there and nothing is wrong with it: most are so, and need not
-    /// ask for bytes field by field.
-    fn of_whole(bytes: &[u8]) -> Option<(Fields, usize)> {
-        let mut all = Cursor { bytes };
-        let size = usize::try_from(all.varint()?).ok()?;
-        let mut record = Cursor {
-            bytes: all.bytes.get(..size)?,
-        };
+/// A record up to its value.
+struct Front {
+    fields: Fields,
+    /// Where the value ends, counted from the record's first byte.
+    value_end: usize,
+    /// Where the record ends.
+    size: usize,
+}
+
+impl Front {
+    /// Of the record at the front of `bytes`, if so much of it is there and nothing is wrong with that; the value need not be there.
+    #[inline(always)]
+    fn of(bytes: &[u8]) -> Option<Front> {
+        let mut record = Cursor { bytes };
+        let size = usize::try_from(record.varint()?).ok()?;
+        let size = size.checked_add(bytes.len() - record.bytes.len())?;
         record.skip(1)?;
-        let (timestamp_delta, timestamp_size) = varint::read_u64(record.bytes).ok()?;
-        record.skip(timestamp_size)?;
+        let timestamp_delta = record.varlong()?;
         let offset_delta = record.varint()?;
         let has_key = record.skip_bytes()?;
-        record.skip_bytes()?;
+        let value_size = match record.varint()? {
+            -1 => 0,
+            size => usize::try_from(size).ok()?,
+        };
+        let value_end = (bytes.len() - record.bytes.len()).checked_add(value_size)?;
+        Some(Front {
+            fields: Fields {
+                timestamp_delta,
+                offset_delta,
+                has_key,
+            },
+            value_end,
+            size,
+        })
+    }
+
+    /// Whether `bytes`, which lie behind the value, are headers up to the record's end.
+    #[inline]
+    fn are_headers(bytes: &[u8]) -> Option<bool> {
+        let mut record = Cursor { bytes };
         for _ in 0..u32::try_from(record.varint()?).ok()? {
             let key_size = usize::try_from(record.varint()?).ok()?;
             record.skip(key_size)?;
             record.skip_bytes()?;
         }
-        let fields = Fields {
-            timestamp_delta: varint::unzigzag_64(timestamp_delta),
-            offset_delta,
-            has_key,
-        };
-        let whole = bytes.len() - all.bytes.len() + size;
-        record.bytes.is_empty().then_some((fields, whole))
+        Some(record.bytes.is_empty())
     }
 }
 
@@ -148,21 +199,36 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    #[inline]
+    /// Most have a byte or two.
+    #[inline(always)]
     fn varint(&mut self) -> Option<i32> {
-        let (value, size) = varint::read_u32(self.bytes).ok()?;
+        let (value, size) = match *self.bytes {
+            [first @ 0..0x80, ..] => (u32::from(first), 1),
+            [first, second @ 0..0x80, ..] => (u32::from(first & 0x7f) | u32::from(second) << 7, 2),
+            _ => varint::read_u32(self.bytes).ok()?,
+        };
         self.skip(size)?;
         Some(varint::unzigzag_32(value))
     }
 
-    #[inline]
+    #[inline(always)]
+    fn varlong(&mut self) -> Option<i64> {
+        let (value, size) = match *self.bytes {
+            [first @ 0..0x80, ..] => (u64::from(first), 1),
+            _ => varint::read_u64(self.bytes).ok()?,
+        };
+        self.skip(size)?;
+        Some(varint::unzigzag_64(value))
+    }
+
+    #[inline(always)]
     fn skip(&mut self, size: usize) -> Option<()> {
         self.bytes = self.bytes.get(size..)?;
         Some(())
     }
 
     /// Skips a key or a value; whether it is there, and not null.
-    #[inline]
+    #[inline(always)]
     fn skip_bytes(&mut self) -> Option<bool> {
         match self.varint()? {
             -1 => Some(false),
@@ -180,13 +246,10 @@ struct Source<R> {
     left: u64,
 }
 
-impl<R: BufRead> Source<R> {
+impl<R: Ahead> Source<R> {
     fn record(&mut self, header: &BatchHeader, index: u32) -> Result<RecordHead, Failure> {
-        let fields = match Fields::of_whole(self.reader.fill_buf()?) {
-            Some((fields, size)) => {
-                self.reader.consume(size);
-                fields
-            }
+        let fields = match self.at_hand()? {
+            Some(fields) => fields,
             None => self.fields()?,
         };
         let timestamp = header
@@ -204,6 +267,34 @@ impl<R: BufRead> Source<R> {
             offset_delta: fields.offset_delta,
             has_key: fields.has_key,
         })
+    }
+
+    /// A record that need not be asked for field by field, as most: nothing is wrong with it, and it is at hand, or all but its value is, and
+    /// it has no headers.
+    #[inline(always)]
+    fn at_hand(&mut self) -> Result<Option<Fields>, Failure> {
+        let bytes = self.reader.fill_buf()?;
+        let Some(Front {
+            fields,
+            value_end,
+            size,
+        }) = Front::of(bytes)
+        else {
+            return Ok(None);
+        };
+        let ends_well = match bytes.get(value_end..size) {
+            Some(headers) => headers == [0] || Front::are_headers(headers) == Some(true),
+            // No headers are a byte of zero, the last one.
+            None => {
+                value_end.checked_add(1) == Some(size)
+                    && self.reader.ahead(value_end)?.first() == Some(&0)
+            }
+        };
+        if !ends_well {
+            return Ok(None);
+        }
+        self.reader.consume(size);
+        Ok(Some(fields))
     }
 
     /// Field by field: a record that lies across buffers, or in which something is wrong.
@@ -320,12 +411,10 @@ impl<R: BufRead> Source<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-    use std::io::BufReader;
-
     use crate::batch::{BatchBuilder, NewRecord};
+    use proptest::prelude::*;
 
-    fn heads(header: &BatchHeader, records: impl BufRead) -> (Vec<RecordHead>, Option<String>) {
+    fn heads(header: &BatchHeader, records: impl Ahead) -> (Vec<RecordHead>, Option<String>) {
         let mut heads = Vec::new();
         let walked = walk_plain(header, records, |head| {
             heads.push(head);
@@ -334,12 +423,42 @@ mod tests {
         (heads, walked.err().map(|error| error.to_string()))
     }
 
+    /// Bytes of which a few are at hand, wherever one asks.
+    struct Glances<'a> {
+        bytes: &'a [u8],
+        size: usize,
+    }
+
+    impl Read for Glances<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            self.bytes.read(into)
+        }
+    }
+
+    impl BufRead for Glances<'_> {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            self.ahead(0)
+        }
+
+        fn consume(&mut self, size: usize) {
+            self.bytes = &self.bytes[size..];
+        }
+    }
+
+    impl Ahead for Glances<'_> {
+        fn ahead(&mut self, distance: usize) -> io::Result<&[u8]> {
+            let rest = self.bytes.get(distance..).unwrap_or_default();
+            Ok(&rest[..self.size.min(rest.len())])
+        }
+    }
+
     proptest! {
         /// Of a buffer so small every record is read field by field.
         #[test]
         fn whole_records_are_read_as_field_by_field(
             values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..20),
             capacity in 1_usize..9,
+            glance in 1_usize..40,
             change in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
         ) {
             let mut builder = BatchBuilder::new();
@@ -360,7 +479,9 @@ mod tests {
                 records[at] = byte;
             }
             let slow = heads(&header, BufReader::with_capacity(capacity, &*records));
-            prop_assert_eq!(heads(&header, &*records), slow);
+            prop_assert_eq!(&heads(&header, &*records), &slow);
+            let bytes = &*records;
+            prop_assert_eq!(heads(&header, Glances { bytes, size: glance }), slow);
         }
     }
 }

@@ -9,7 +9,7 @@ use rustix::net::sockopt;
 
 use super::Connection;
 use crate::ending::Ending;
-use crate::fetchers::{self, ColdReads};
+use crate::fetchers::{self, ColdReads, Wish};
 use crate::local::Local;
 
 /// A send moves 2 MiB at most: one that takes so long has waited for the disk, or for the processor.
@@ -64,19 +64,19 @@ impl Connection {
             ColdReads::Keep | ColdReads::Wait => Vec::new(),
         };
         self.fetching = true;
-        let submitted = self.submit_fetch(local, (Some(cold), beside_syncs), behind);
+        let wish = Wish { cold, beside_syncs };
+        let submitted = self.submit_fetch(local, Some(wish), behind);
         submitted.then_some(()).ok_or(Ending::FetchersFull)
     }
 
     pub(super) fn submit_fetch(
         &self,
         local: &Local,
-        (cold, beside_syncs): (Option<Cold>, bool),
+        wish: Option<Wish>,
         behind: Vec<Cold>,
     ) -> bool {
         local.fetchers.submit(fetchers::Job {
-            cold,
-            beside_syncs,
+            wish,
             behind,
             key: self.key,
             mailbox: Arc::clone(&local.mailbox),
