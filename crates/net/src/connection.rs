@@ -239,12 +239,17 @@ impl Connection {
             }
             return Ok(());
         }
+        if self.inbox.is_empty() && self.landing.looks_first() {
+            // Whatever is wrong with the socket, receiving says it too.
+            let _ = self.look_at_front(local, now);
+        }
         let received = match frame::front(self.inbox.unhandled(), frame_size_max) {
             Ok(Front::Part(Some(size))) if self.landing.is_long(size) => {
                 if let landing::Step::Done = self.land(size, local, now) {
                     return Ok(());
                 }
-                self.receive_long(size, local, now)
+                let front = self.receive_front();
+                front.and_then(|()| self.receive_long(size, local, now))
             }
             Ok(Front::Part(Some(size))) if !self.inbox.is_small() => {
                 self.receive_long(size, local, now)

@@ -18,9 +18,11 @@ use pagelog_store::answer::Land;
 
 use crate::frame::PREFIX_SIZE;
 
-/// How much of a frame is received before it is known where the rest goes: a client's and a topic's name of usual lengths and the head of a
+/// How much of a frame is looked at before it is known where the rest goes: a client's and a topic's name of usual lengths and the head of a
 /// batch fit into it.
-const FRONT_SIZE: usize = 512;
+pub(crate) const FRONT_SIZE: usize = 512;
+
+const _: () = assert!(FRONT_SIZE <= receive::SEEN_SIZE_MAX);
 
 /// From so many bytes on a frame lands, if nothing else is said: landing takes up to four system calls more, which is what the copies of some ten
 /// thousand bytes cost, and small requests are not to pay for the front.
@@ -67,8 +69,10 @@ pub(crate) struct Landing {
     /// Frames from this size on are long; beyond any frame if none lands.
     size_min: usize,
     wait_max: Duration,
-    /// The last frame was long: of the next one the front is received first, so that the rest can land.
+    /// The last frame was long: the front of the next one is looked at first, so that the rest can land.
     front_first: bool,
+    /// So many bytes of the frame at the front have been looked at, and are still in the socket.
+    seen: u16,
     frame: Frame,
     /// What the socket's low-water mark is.
     low_water: usize,
@@ -93,9 +97,9 @@ enum Frame {
 /// How far the frame at the front has come.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival {
-    /// So many bytes of it have been received.
+    /// So many bytes of it are known.
     pub(crate) front: usize,
-    /// So many have not.
+    /// So many are, or are to come, in the socket.
     pub(crate) rest: usize,
     /// The peer sends no more.
     pub(crate) ended: bool,
@@ -123,6 +127,7 @@ impl Landing {
             size_min,
             wait_max,
             front_first: size_min <= FRONT_SIZE,
+            seen: 0,
             frame: Frame::Unasked,
             low_water: 1,
             waits_not: false,
@@ -135,12 +140,28 @@ impl Landing {
         size >= self.size_min
     }
 
+    /// Whether the front of the next frame is looked at first.
+    pub(crate) fn looks_first(&self) -> bool {
+        self.front_first
+    }
+
     /// Up to where a buffer of `size` bytes is filled, `carried` of which are.
     pub(crate) fn room(&self, carried: usize, size: usize) -> usize {
         match self.front_first && carried < FRONT_SIZE {
             true => FRONT_SIZE.min(size),
             false => size,
         }
+    }
+
+    /// Of the long frame at the front `size` bytes, a front at most, have been looked at and are still in the socket.
+    pub(crate) fn saw(&mut self, size: usize) {
+        debug_assert!(size <= FRONT_SIZE);
+        self.seen = size as u16;
+    }
+
+    /// How many bytes have been looked at, and are still in the socket.
+    pub(crate) fn seen(&self) -> usize {
+        self.seen.into()
     }
 
     /// A frame is not whole; these are its first bytes.
@@ -232,6 +253,7 @@ impl Landing {
     /// The frame at the front is done with. Whether the socket may have become readable without a word of it.
     pub(crate) fn next_frame(&mut self, socket: &TcpStream) -> bool {
         self.frame = Frame::Unasked;
+        self.seen = 0;
         self.reset_low_water(socket)
     }
 

@@ -35,6 +35,54 @@ impl Incoming for BorrowedFd<'_> {
     }
 }
 
+/// The most bytes that [`Seen`] passes over.
+pub const SEEN_SIZE_MAX: usize = 512;
+
+/// A socket of which the next bytes have been looked at (`MSG_PEEK`): what comes behind them is received by the call that takes them out.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    socket: BorrowedFd<'a>,
+    left: usize,
+}
+
+impl<'a> Seen<'a> {
+    /// Passes over the next `size` bytes of `socket`.
+    ///
+    /// # Panics
+    ///
+    /// When these are more than [`SEEN_SIZE_MAX`].
+    pub fn new(socket: BorrowedFd<'a>, size: usize) -> Seen<'a> {
+        assert!(size <= SEEN_SIZE_MAX, "{size} bytes that were looked at");
+        Seen { socket, left: size }
+    }
+
+    /// How many of the bytes that were looked at are still in the socket.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+}
+
+impl Incoming for Seen<'_> {
+    fn receive_into(
+        &mut self,
+        memory: &Mapping,
+        range: Range<usize>,
+        behind: &mut [u8],
+    ) -> io::Result<usize> {
+        let mut seen = [0; SEEN_SIZE_MAX];
+        while self.left > 0 {
+            let front = &mut seen[..self.left];
+            let count = receive(self.socket, front, memory, range.clone(), behind)?;
+            let passed = count.min(self.left);
+            self.left -= passed;
+            if count == 0 || count > passed {
+                return Ok(count - passed);
+            }
+        }
+        receive_into(self.socket, memory, range, behind)
+    }
+}
+
 /// `ssize_t recvmsg(int socket, struct msghdr *, MSG_DONTWAIT)`: receives into `range` of `memory`, and what goes beyond it into
 /// `behind`; the count is of both, may be less than their sum, and is 0 when the peer sends no more.
 ///
@@ -55,13 +103,26 @@ pub fn receive_into(
     range: Range<usize>,
     behind: &mut [u8],
 ) -> io::Result<usize> {
+    receive(socket, &mut [], memory, range, behind)
+}
+
+/// As [`receive_into`], the first bytes into `front`.
+fn receive(
+    socket: BorrowedFd<'_>,
+    front: &mut [u8],
+    memory: &Mapping,
+    range: Range<usize>,
+    behind: &mut [u8],
+) -> io::Result<usize> {
     memory.check_writable();
+    let of_bytes = |bytes: &mut [u8]| libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
+    };
     let mut vectors = [
+        of_bytes(front),
         gather::of_mapping(memory, &range)?,
-        libc::iovec {
-            iov_base: behind.as_mut_ptr().cast(),
-            iov_len: behind.len(),
-        },
+        of_bytes(behind),
     ];
     let mut message = libc::msghdr {
         msg_name: ptr::null_mut(),
@@ -73,8 +134,8 @@ pub fn receive_into(
         msg_flags: 0,
     };
     loop {
-        // SAFETY: the first vector is a checked range of a writable mapping that outlives the call, and whose bytes nobody holds a plain
-        // reference to; the second is `behind`, borrowed for as long.
+        // SAFETY: the second vector is a checked range of a writable mapping that outlives the call, and whose bytes nobody holds a plain
+        // reference to; the others are `front` and `behind`, borrowed alone for as long.
         let received =
             unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
         if let Ok(count) = usize::try_from(received) {

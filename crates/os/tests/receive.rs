@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
-use pagelog_os::receive::{receive_into, set_low_water, waiting};
+use pagelog_os::receive::{Incoming, Seen, receive_into, set_low_water, waiting};
 use pagelog_os::{Mapping, MemoryFault};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -44,6 +44,35 @@ fn fills_the_range_and_then_what_lies_behind() {
     memory.copy_out(0, &mut read).unwrap();
     assert_eq!(&read, b"\0\0\0\0\x000123456789\0");
     assert_eq!(waiting(from.as_fd()).unwrap(), 0);
+}
+
+#[test]
+fn what_was_seen_is_passed_over() {
+    let (mut to, from) = pair();
+    let memory = Mapping::anonymous(64).unwrap();
+    let mut seen = Seen::new(from.as_fd(), 5);
+    // Less than was looked at comes first, which only a test can do.
+    to.write_all(b"see").unwrap();
+    wait_for(&from, 3);
+    let nothing = seen.receive_into(&memory, 0..7, &mut []).unwrap_err();
+    assert_eq!((nothing.kind(), seen.left()), (ErrorKind::WouldBlock, 2));
+    to.write_all(b"n:012345678").unwrap();
+    wait_for(&from, 11);
+    let mut behind = [b'.'; 4];
+    let count = seen.receive_into(&memory, 0..7, &mut behind).unwrap();
+    assert_eq!((count, &behind, seen.left()), (9, b"78..", 0));
+    to.write_all(b"more").unwrap();
+    wait_for(&from, 4);
+    assert_eq!(seen.receive_into(&memory, 7..20, &mut behind).unwrap(), 4);
+    let mut read = [0; 12];
+    memory.copy_out(0, &mut read).unwrap();
+    assert_eq!(&read, b"0123456more\0");
+    let mut seen = Seen::new(from.as_fd(), 5);
+    drop(to);
+    while !is_readable(&from) {
+        std::thread::yield_now();
+    }
+    assert_eq!(seen.receive_into(&memory, 0..7, &mut behind).unwrap(), 0);
 }
 
 #[test]

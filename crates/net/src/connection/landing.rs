@@ -3,14 +3,17 @@
 use std::os::fd::AsFd;
 use std::time::Instant;
 
+use pagelog_os::receive::Seen;
 use pagelog_store::answer::{Context, Landed};
+use rustix::io::{self, Errno};
+use rustix::net::{RecvFlags, recv};
 
 use super::Connection;
 use crate::answers::Slot;
 use crate::contain::contain;
-use crate::frame::PREFIX_SIZE;
+use crate::frame::{self, Front, PREFIX_SIZE};
 use crate::inbox::Inbox;
-use crate::landing::{Arrival, Next};
+use crate::landing::{Arrival, FRONT_SIZE, Next};
 use crate::local::Local;
 use crate::slots::Token;
 
@@ -23,6 +26,39 @@ pub(super) enum Step {
 }
 
 impl Connection {
+    /// Looks at the front of the next frame. It stays in the socket, to be taken out with the rest, so that the frame takes one turn and not two;
+    /// if it is a long one, the inbox has a copy.
+    pub(super) fn look_at_front(&mut self, local: &mut Local, now: Instant) -> io::Result<()> {
+        let mut front = [0; FRONT_SIZE];
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        let (size, _) = recv(&self.socket, &mut front, flags)?;
+        let limit = local.shared.limits.frame_size_max;
+        if let Ok(Front::Part(Some(frame_size))) = frame::front(&front[..size], limit)
+            && self.landing.is_long(frame_size)
+        {
+            self.progress = now;
+            local.counts.carried_bytes += size as u64;
+            self.landing.saw(size);
+            self.inbox.keep(&front[..size]);
+        }
+        Ok(())
+    }
+
+    /// Takes out of the socket what was looked at there: the inbox has it.
+    pub(super) fn receive_front(&mut self) -> io::Result<()> {
+        let mut front = [0; FRONT_SIZE];
+        while self.landing.seen() > 0 {
+            let front = &mut front[..self.landing.seen()];
+            match recv(&self.socket, front, RecvFlags::DONTWAIT) {
+                Ok((0, _)) => return Err(Errno::CONNRESET),
+                Ok((size, _)) => self.landing.saw(self.landing.seen() - size),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a long frame from the socket straight to where the handler wants it, once all of its rest waits there.
     pub(super) fn land(&mut self, size: usize, local: &mut Local, now: Instant) -> Step {
         let front = &self.inbox.unhandled()[PREFIX_SIZE..];
@@ -30,7 +66,7 @@ impl Connection {
         let handler = &mut self.handler;
         let arrival = Arrival {
             front: front.len(),
-            rest: frame_size - front.len(),
+            rest: frame_size - front.len() + self.landing.seen(),
             ended: self.peer_ended || self.hung_up,
         };
         let landing = || contain(|| handler.landing(front, frame_size, now)).flatten();
@@ -49,8 +85,9 @@ impl Connection {
                     token: token.to_u64(),
                 };
                 let front = &self.inbox.unhandled()[PREFIX_SIZE..];
-                let incoming = &mut self.socket.as_fd();
-                let landed = contain(|| land(front, incoming, &context));
+                let mut incoming = Seen::new(self.socket.as_fd(), self.landing.seen());
+                let landed = contain(|| land(front, &mut incoming, &context));
+                self.landing.saw(incoming.left());
                 self.landed(landed, size, more, token, local, now)
             }
         }
