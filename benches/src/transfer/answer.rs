@@ -52,7 +52,7 @@ impl Point {
     }
 
     pub(super) fn rope(self, file: &Arc<MappedFile>, answer: u64) -> Rope {
-        let mut rope = Rope::new();
+        let mut rope = Rope::with_capacity(2 * self.runs as usize);
         for place in self.places(answer) {
             rope.push_bytes(Bytes::from_static(HEADER));
             rope.push_region(Region::new(Arc::clone(file), place.start, self.size));

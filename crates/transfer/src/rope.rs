@@ -23,9 +23,10 @@ use crate::Region;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Rope {
-    // Invariant: no piece is empty, and `size` is the sum of their sizes.
+    // Invariants: no piece is empty; `size` is the sum of their sizes, `owned_size` that of those in memory.
     pieces: Vec<Piece>,
     size: u64,
+    owned_size: u64,
 }
 
 /// One piece of a [`Rope`].
@@ -63,10 +64,19 @@ impl Rope {
         Rope::default()
     }
 
+    /// A rope of no bytes, with room for so many pieces.
+    pub fn with_capacity(count: usize) -> Rope {
+        Rope {
+            pieces: Vec::with_capacity(count),
+            ..Rope::default()
+        }
+    }
+
     /// Adds owned bytes at the end.
     pub fn push_bytes(&mut self, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
         self.size += bytes.len() as u64;
+        self.owned_size += bytes.len() as u64;
         if !bytes.is_empty() {
             self.pieces.push(Piece::Bytes(bytes));
         }
@@ -94,6 +104,7 @@ impl Rope {
             return;
         }
         self.size += other.size;
+        self.owned_size += other.owned_size;
         self.pieces.extend(other.pieces);
     }
 
@@ -109,11 +120,7 @@ impl Rope {
 
     /// How many of its bytes it holds in memory: all but the regions.
     pub fn owned_size(&self) -> u64 {
-        self.pieces
-            .iter()
-            .filter(|piece| matches!(piece, Piece::Bytes(_)))
-            .map(Piece::size)
-            .sum()
+        self.owned_size
     }
 
     /// Its pieces, in order; none is empty.
@@ -136,20 +143,23 @@ impl Rope {
             "{range:?} of a rope of {} bytes",
             self.size
         );
-        let mut pieces = Vec::new();
+        let mut slice = Rope {
+            size: range.end - range.start,
+            ..Rope::default()
+        };
         let mut begin = 0;
         for piece in &self.pieces {
             let end = begin + piece.size();
             let (from, to) = (range.start.max(begin), range.end.min(end));
             if from < to {
-                pieces.push(piece.part(from - begin..to - begin));
+                if let Piece::Bytes(_) = piece {
+                    slice.owned_size += to - from;
+                }
+                slice.pieces.push(piece.part(from - begin..to - begin));
             }
             begin = end;
         }
-        Rope {
-            pieces,
-            size: range.end - range.start,
-        }
+        slice
     }
 
     /// All its bytes, copied together: for tests, and for answers that are small.

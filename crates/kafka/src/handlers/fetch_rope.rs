@@ -18,7 +18,8 @@ pub(super) fn weave(call: &Call, answer: &FetchAnswer<'_>, ropes: Vec<Rope>) -> 
     };
     let FetchFrame { bytes, cuts } = frame;
     let bytes = Bytes::from(bytes);
-    let mut whole = Rope::new();
+    let filled = ropes.iter().filter(|rope| !rope.is_empty()).count();
+    let mut whole = Rope::with_capacity(2 * filled + 1);
     let mut from = 0;
     for (rope, cut) in ropes.into_iter().zip(cuts) {
         if rope.is_empty() {
