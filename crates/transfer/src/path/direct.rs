@@ -73,8 +73,9 @@ fn fill(
     let at = front.region.at();
     let aligned = at - at % u64::from(file.alignment().offset);
     let skipped = (at - aligned) as usize;
-    // No more than is sent, in whole units: a short run would else cost the disk a whole buffer.
-    let wanted = skipped.saturating_add(front.size());
+    // In whole units, and no more than the run has: a short one would else cost the disk a whole buffer. But not only what this step may send:
+    // what is cut off would be a read of its own in the next one, and the disk takes as long for a little as for a buffer.
+    let wanted = skipped.saturating_add(front.region.size() as usize);
     let unit = file.alignment().offset as usize;
     let size = wanted.checked_next_multiple_of(unit);
     let size = size.map_or(buffer.len(), |size| size.min(buffer.len()));
