@@ -11,9 +11,6 @@ use crate::settings::error::SettingsError;
 use crate::settings::kind::size;
 use crate::settings::table;
 
-/// What is written ahead of the staged route under `sync`: time enough at the speed of a disk for the thread that does it, and soon read after a crash.
-const PREWRITE: u64 = 16 << 20;
-
 pub(super) fn options(settings: &Settings, policy: Policy) -> Result<LogOptions, SettingsError> {
     let payload_size_max = in_u32(settings.number(&table::KAFKA_MESSAGE_MAX_BYTES));
     let segment_size = segment_size(settings, payload_size_max)?;
@@ -21,7 +18,10 @@ pub(super) fn options(settings: &Settings, policy: Policy) -> Result<LogOptions,
     Ok(LogOptions {
         spares_max: in_usize(settings.number(&table::SEGMENT_SPARES)),
         warm: warm(settings, policy),
-        prewrite: if policy == Policy::Sync { PREWRITE } else { 0 },
+        prewrite: match policy {
+            Policy::Sync => settings.number(&table::PREWRITE_BYTES),
+            Policy::Interval(_) => 0,
+        },
         ..LogOptions::new(segment_size, route, payload_size_max)
     })
 }

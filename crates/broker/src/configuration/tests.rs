@@ -91,6 +91,14 @@ fn the_largest_allowed_numbers_are_taken_as_they_are() {
 }
 
 #[test]
+fn blocks_are_written_ahead_of_syncs_only() {
+    let ahead = |assignments: &[(&str, &str)]| configure(assignments).unwrap().store.log.prewrite;
+    assert_eq!(ahead(&[]), 16 << 20);
+    assert_eq!(ahead(&[("prewrite.bytes", "0")]), 0);
+    assert_eq!(ahead(&[("flush.policy", "interval")]), 0);
+}
+
+#[test]
 fn interval_maps_with_the_documented_times() {
     let configuration = configure(&[("flush.policy", "interval")]).unwrap();
     assert_eq!(configuration.policy, Policy::INTERVAL);
