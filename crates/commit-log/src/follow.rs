@@ -1,7 +1,7 @@
 //! Following a stream: what it holds, then what comes, as it comes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pagelog_record::Offset;
 
@@ -99,17 +99,19 @@ impl Follower {
         Ok(found)
     }
 
-    /// Blocks until there is something to read, for at most `timeout`, or without end if that is `None`.
+    /// Blocks until there is something to read, for at most `timeout`, or until there will never be, if that is `None`:
+    /// [`WaitOutcome::Closed`] and [`WaitOutcome::Failed`] come at once and stay.
     pub fn wait(&self, timeout: Option<Duration>) -> WaitOutcome {
-        let deadline = timeout.map(|timeout| std::time::Instant::now() + timeout);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             // The mark first: what it passes after this is waited for below.
             let seen = self.mark.get();
-            if self.stream.bounds(seen).end > self.offset {
+            let bounds = self.stream.bounds(seen);
+            // Of what was deleted there is nothing to read.
+            if bounds.end > self.offset.max(bounds.start) {
                 return WaitOutcome::Reached;
             }
-            let left = deadline
-                .map(|deadline| deadline.saturating_duration_since(std::time::Instant::now()));
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             match self.mark.wait(seen + 1, left) {
                 WaitOutcome::Reached => {}
                 other => return other,

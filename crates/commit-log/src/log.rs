@@ -270,6 +270,13 @@ impl Log {
         let _ = self.stopped_at.set(position);
     }
 
+    /// Says that neither mark will move again. Whoever waits is woken.
+    pub(crate) fn close_marks(&self) {
+        self.written.close();
+        self.durable.close();
+        self.room.notify_all();
+    }
+
     /// The run of entries that are filled in the ring goes on to `to`. Called under the tail's lock.
     pub(crate) fn publish_appended(&self, to: Position) {
         self.appended.store(to.0, SeqCst);

@@ -148,7 +148,8 @@ impl SyncSide {
         self.syncer.sync()
     }
 
-    /// Takes no more entries, ends the log with an entry that says so, writes and syncs all of it.
+    /// Takes no more entries, ends the log with an entry that says so, writes and syncs all of it. Whoever waits for more is told
+    /// [`WaitOutcome::Closed`](crate::WaitOutcome::Closed).
     ///
     /// # Errors
     ///
@@ -161,7 +162,9 @@ impl SyncSide {
             Err(error) => tracing::warn!("the log is closed without its last entry: {error}"),
         }
         self.log.tail().closed = true;
-        self.drain()
+        let durable = self.drain()?;
+        self.log.close_marks();
+        Ok(durable)
     }
 
     /// Writes and syncs until nothing is left of what has been reserved.

@@ -6,7 +6,7 @@
 //! wakes for anything else, until it has nothing left to do; what comes next for the log is known at the end of it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,12 +19,18 @@ use crate::turns::Turns;
 /// No position is wanted.
 const NOTHING: u64 = u64::MAX;
 
+/// The mark moves on; the log was closed; the log has failed.
+const OPEN: u8 = 0;
+const CLOSED: u8 = 1;
+const FAILED: u8 = 2;
+
 /// How far something has come: written, durable.
 pub struct Watermark {
     value: AtomicU64,
     /// Where what was begun last brings it.
     aim: AtomicU64,
-    failed: AtomicBool,
+    /// Whether it will never move again, and why.
+    end: AtomicU8,
     sleepers: Sleepers,
     /// No subscriber wants a lower position than this one; one who wants it may have gone.
     wanted: AtomicU64,
@@ -40,6 +46,8 @@ pub enum WaitOutcome {
     Reached,
     /// The time is over and the mark is still below the position.
     TimedOut,
+    /// The log was closed below the position: the mark will never move again.
+    Closed,
     /// The log has failed: the mark will never move again.
     Failed,
 }
@@ -62,7 +70,7 @@ impl Watermark {
         Arc::new(Watermark {
             value: AtomicU64::new(at.0),
             aim: AtomicU64::new(at.0),
-            failed: AtomicBool::new(false),
+            end: AtomicU8::new(OPEN),
             sleepers: Sleepers::default(),
             wanted: AtomicU64::new(NOTHING),
             subscribers: ArcSwap::from_pointee(Vec::new()),
@@ -147,9 +155,18 @@ impl Watermark {
         }
     }
 
-    /// Wakes everyone: the mark will not move again.
+    /// Wakes everyone: the log was closed, the mark will not move again.
+    pub(crate) fn close(&self) {
+        self.end(CLOSED);
+    }
+
+    /// Wakes everyone: the log has failed, the mark will not move again.
     pub(crate) fn fail(&self) {
-        self.failed.store(true, SeqCst);
+        self.end(FAILED);
+    }
+
+    fn end(&self, end: u8) {
+        self.end.fetch_max(end, SeqCst);
         self.sleepers.wake_all();
         for subscriber in self.subscribers.load().iter() {
             subscriber.call_if_reached(NOTHING - 1);
@@ -164,18 +181,20 @@ impl Watermark {
     }
 
     fn outcome(&self, at: Position) -> Option<WaitOutcome> {
-        if self.get() >= at {
-            Some(WaitOutcome::Reached)
-        } else if self.failed.load(SeqCst) {
-            Some(WaitOutcome::Failed)
-        } else {
-            None
+        // The end first: what was published before it is seen then.
+        let end = self.end.load(SeqCst);
+        match end {
+            _ if self.get() >= at => Some(WaitOutcome::Reached),
+            OPEN => None,
+            CLOSED => Some(WaitOutcome::Closed),
+            _ => Some(WaitOutcome::Failed),
         }
     }
 }
 
 impl Subscription {
-    /// Asks for one call when the mark reaches `at`; at once, on this thread, if it has, or if the log has failed.
+    /// Asks for one call when the mark reaches `at`; at once, on this thread, if it has, or if it never will, because
+    /// the log was closed or has failed.
     ///
     /// Several wishes before a call are one call, at the lowest of them: ask again then for what is still awaited.
     pub fn want(&self, at: Position) {
@@ -183,7 +202,7 @@ impl Subscription {
             .wanted
             .fetch_min(at.0.min(NOTHING - 1), SeqCst);
         self.mark.wanted.fetch_min(at.0.min(NOTHING - 1), SeqCst);
-        if self.mark.failed.load(SeqCst) {
+        if self.mark.end.load(SeqCst) != OPEN {
             self.subscriber.call_if_reached(NOTHING - 1);
         } else {
             self.subscriber.call_if_reached(self.mark.get().0);
@@ -225,7 +244,7 @@ impl fmt::Debug for Watermark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watermark")
             .field("value", &self.get())
-            .field("failed", &self.failed)
+            .field("end", &self.end)
             .finish_non_exhaustive()
     }
 }
@@ -241,7 +260,7 @@ impl fmt::Debug for Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
 
     fn counting(mark: &Arc<Watermark>) -> (Arc<AtomicUsize>, Subscription) {
         let calls = Arc::new(AtomicUsize::new(0));
@@ -312,6 +331,22 @@ mod tests {
         assert_eq!(thread.join().unwrap(), WaitOutcome::Failed);
         assert_eq!(calls.load(SeqCst), 1);
         subscription.want(Position(11));
+        assert_eq!(calls.load(SeqCst), 2);
+    }
+
+    #[test]
+    fn a_close_wakes_whoever_waits_for_more_than_there_will_be() {
+        let mark = Watermark::new(Position(0));
+        let (calls, subscription) = counting(&mark);
+        subscription.want(Position(10));
+        let waiting = Arc::clone(&mark);
+        let thread = std::thread::spawn(move || waiting.wait(Position(10), None));
+        mark.publish(Position(9));
+        mark.close();
+        assert_eq!(thread.join().unwrap(), WaitOutcome::Closed);
+        assert_eq!(calls.load(SeqCst), 1);
+        assert_eq!(mark.wait(Position(9), None), WaitOutcome::Reached);
+        subscription.want(Position(10));
         assert_eq!(calls.load(SeqCst), 2);
     }
 

@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         match log.durable().wait(last.end, Some(Duration::from_secs(60))) {
             WaitOutcome::Reached => println!("{} lines are durable", lines.next_offset()),
             WaitOutcome::TimedOut => println!("a minute was not enough"),
+            WaitOutcome::Closed => println!("the log was closed before"),
             WaitOutcome::Failed => println!("the log has failed: {:?}", log.failure()),
         }
     }

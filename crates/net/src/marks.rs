@@ -22,8 +22,8 @@ struct MarkWait {
     waiting: BinaryHeap<Reverse<(Position, u64)>>,
     /// What the subscription was asked for and has not yet called for.
     wanted: Option<Position>,
-    /// The log has failed: the mark will not move, and everyone has to hear of it at once.
-    failed: bool,
+    /// The log has failed or was closed: the mark will not move, and everyone has to hear of it at once.
+    ended: bool,
 }
 
 impl MarkWaits {
@@ -56,7 +56,7 @@ impl MarkWaits {
     /// Whether there is nothing to wait for: the mark is there, or will never be.
     pub(crate) fn is_reached(&self, mark: Mark, at: Position) -> bool {
         let wait = &self.0[index(mark)];
-        wait.failed || wait.mark.get() >= at
+        wait.ended || wait.mark.get() >= at
     }
 
     /// Has `token` given out by [`MarkWaits::take_due`] when `mark` reaches `at`.
@@ -80,7 +80,7 @@ impl MarkWait {
             subscription: watermark.subscribe(Arc::new(move || mailbox.fire(mark))),
             waiting: BinaryHeap::new(),
             wanted: None,
-            failed: false,
+            ended: false,
         }
     }
 
@@ -96,8 +96,8 @@ impl MarkWait {
         let Some(lowest) = self.lowest() else { return };
         match self.mark.wait(lowest, Some(Duration::ZERO)) {
             WaitOutcome::Reached => self.take_up_to(self.mark.get(), due),
-            WaitOutcome::Failed => {
-                self.failed = true;
+            WaitOutcome::Closed | WaitOutcome::Failed => {
+                self.ended = true;
                 due.extend(self.waiting.drain().map(|Reverse((_, token))| token));
             }
             WaitOutcome::TimedOut => {}

@@ -218,7 +218,7 @@ impl<'a> Shortener<'a> {
                 WaitOutcome::TimedOut if self.rest.is_stopping() => return Err(PassError::Stopped),
                 WaitOutcome::TimedOut => {}
                 // Whoever asks the store is told how.
-                WaitOutcome::Failed => return Err(PassError::Stopped),
+                WaitOutcome::Closed | WaitOutcome::Failed => return Err(PassError::Stopped),
             }
         }
     }
