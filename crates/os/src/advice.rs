@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use memmap2::UncheckedAdvice;
+use rustix::io::Errno;
 
 use crate::Mapping;
 
@@ -35,6 +36,39 @@ pub enum Populate {
     Write,
 }
 
+/// Why [`Mapping::populate`] did not make pages ready. Not fatal: [`Mapping::touch`] does the same, a fault a page.
+#[derive(Debug, thiserror::Error)]
+pub enum PopulateError {
+    /// The kernel (before Linux 5.14) does not have it.
+    #[error(
+        "this kernel does not populate (MADV_POPULATE_READ and _WRITE, Linux 5.14): touch each page"
+    )]
+    Unsupported,
+    /// Some page could not be provided.
+    #[error("pages cannot be populated: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl PopulateError {
+    fn of(error: io::Error) -> PopulateError {
+        match Errno::from_io_error(&error) {
+            // The ranges are checked, and so is that the memory may be stored into: it is the advice that is not known.
+            Some(Errno::INVAL) => PopulateError::Unsupported,
+            _ => PopulateError::Io(error),
+        }
+    }
+}
+
+impl From<PopulateError> for io::Error {
+    /// What the kernel said; of kind `Unsupported` where it does not have the call.
+    fn from(error: PopulateError) -> io::Error {
+        match error {
+            PopulateError::Unsupported => io::Error::new(io::ErrorKind::Unsupported, error),
+            PopulateError::Io(error) => error,
+        }
+    }
+}
+
 impl Mapping {
     /// `int madvise(void *address, size_t size, int advice)`: says how `range` will be used.
     ///
@@ -60,26 +94,30 @@ impl Mapping {
         self.advise_pages(&range, advice)
     }
 
-    /// `madvise(address, size, MADV_POPULATE_READ or _WRITE)`: faults in every page that `range`
-    /// touches, and waits for it.
+    /// `int madvise(void *address, size_t size, MADV_POPULATE_READ or MADV_POPULATE_WRITE)`: faults in every page that
+    /// `range` touches, and waits for it.
     ///
-    /// Differs from touching each page in that a page that cannot be provided is an error here and
-    /// not a signal.
+    /// Differs from the call in that the range need not begin on a page, and that a kernel that does not know it is a case of its own. A
+    /// page that cannot be provided is an error and not a signal, as it is where each page is touched by a plain load.
     ///
     /// # Errors
     ///
-    /// `EINVAL` on kernels before 5.14; `EFAULT` where touching would raise `SIGBUS`; `ENOMEM`;
-    /// `EHWPOISON`. man 2 madvise.
+    /// [`PopulateError`]: `EFAULT` where touching would raise `SIGBUS`; `ENOMEM`; `EHWPOISON`; an old kernel, which says `EINVAL`, is
+    /// named. man 2 madvise.
     ///
     /// # Panics
     ///
-    /// When the range lies outside the mapping.
-    pub fn populate(&self, range: Range<usize>, what: Populate) -> io::Result<()> {
+    /// When the range lies outside the mapping, or the mapping is read-only and is to be populated for writing.
+    pub fn populate(&self, range: Range<usize>, what: Populate) -> Result<(), PopulateError> {
         let advice = match what {
             Populate::Read => memmap2::Advice::PopulateRead,
-            Populate::Write => memmap2::Advice::PopulateWrite,
+            Populate::Write => {
+                self.check_writable();
+                memmap2::Advice::PopulateWrite
+            }
         };
-        self.advise_pages(&range, advice)
+        let populated = self.advise_pages(&range, advice);
+        populated.map_err(PopulateError::of)
     }
 
     fn advise_pages(&self, range: &Range<usize>, advice: memmap2::Advice) -> io::Result<()> {
@@ -110,5 +148,25 @@ impl Mapping {
             self.memory()
                 .unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_kernel_is_told_from_a_page_that_cannot_be_had() {
+        let of = |errno: Errno| PopulateError::of(errno.into());
+        assert!(matches!(of(Errno::INVAL), PopulateError::Unsupported));
+        for errno in [Errno::FAULT, Errno::NOMEM] {
+            let PopulateError::Io(error) = of(errno) else {
+                panic!("{errno} is no old kernel");
+            };
+            assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()));
+        }
+        let error = io::Error::from(of(Errno::INVAL));
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        assert!(error.to_string().contains("touch each page"), "{error}");
     }
 }

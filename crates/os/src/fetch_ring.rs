@@ -18,6 +18,7 @@ use std::sync::Arc;
 use io_uring::types::Fd;
 use io_uring::{IoUring, opcode};
 
+use crate::uring::RingError;
 use crate::{Buffer, BufferPool, MappedFile};
 
 /// What arrives at a time: it stays in the processor's second-level cache.
@@ -55,18 +56,18 @@ pub struct Fetched {
 }
 
 impl FetchRing {
-    /// A ring for `count` ranges at a time.
+    /// `int io_uring_setup(unsigned int count, struct io_uring_params *)`, and the mappings of its queues: a ring for `count` ranges at
+    /// a time.
     ///
     /// # Errors
     ///
-    /// As [`Ring::new`](crate::uring::Ring::new); `InvalidInput` for none or too many.
-    pub fn new(count: u32) -> io::Result<FetchRing> {
-        let pool = BufferPool::new(BUFFER_SIZE, 1)?;
-        let buffer = pool
-            .try_reserve()
-            .map_err(|error| io::Error::other(error.to_string()))?;
+    /// [`RingError`], as [`Ring::new`](crate::uring::Ring::new); `InvalidInput` for none or too many. man 2 io_uring_setup.
+    pub fn new(count: u32) -> Result<FetchRing, RingError> {
+        let pool = BufferPool::new(BUFFER_SIZE, 1).map_err(RingError::Io)?;
+        let reserved = pool.try_reserve();
+        let buffer = reserved.map_err(|error| RingError::Io(io::Error::other(error)))?;
         Ok(FetchRing {
-            ring: IoUring::new(count)?,
+            ring: IoUring::new(count).map_err(RingError::of)?,
             buffer: Some(buffer),
             reads: (0..count).map(|_| None).collect(),
             count: 0,

@@ -60,7 +60,7 @@ mod wide;
 mod words;
 pub mod zero_copy;
 
-pub use advice::{Advice, Populate};
+pub use advice::{Advice, Populate, PopulateError};
 pub use allocations::{Allocations, CountingAllocator};
 pub use buffer_pool::{Buffer, BufferPool, PoolExhausted};
 pub use direct::{Alignment, DirectAccess, DirectError, DirectFile};

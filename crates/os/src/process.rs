@@ -188,18 +188,40 @@ pub fn usage(scope: Scope) -> io::Result<Usage> {
     })
 }
 
+/// [`give_way`] was refused: the thread takes its turn as before. Not fatal; the message says the remedy.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "giving way by {nice} was refused ({error}): to give way less than before takes the privilege CAP_SYS_NICE or a higher limit \
+     (RLIMIT_NICE: `ulimit -e`, systemd's LimitNICE=)"
+)]
+pub struct GiveWayRefused {
+    /// What was asked for.
+    pub nice: i32,
+    /// What the kernel said.
+    #[source]
+    pub error: io::Error,
+}
+
 /// `int setpriority(PRIO_PROCESS, 0, int nice)`: from now on the calling thread gives way to others; 19 does most, 0 is usual.
 ///
-/// Differs from what POSIX says of the call, which names the process: on Linux it is the thread alone.
+/// Differs from what POSIX says of the call, which names the process: on Linux it is the thread alone. What lies outside of -20 to 19 is
+/// taken for the nearest of these.
 ///
 /// # Errors
 ///
-/// `EACCES`, `EPERM` when a lower value is asked for than the thread has, without the privilege. man 2 setpriority.
-pub fn give_way(nice: i32) -> io::Result<()> {
-    Ok(rustix::process::setpriority_process(None, nice)?)
+/// [`GiveWayRefused`]: `EACCES`, `EPERM` when a lower value is asked for than the thread has, without the privilege, or where a filter of
+/// system calls says no. man 2 setpriority.
+pub fn give_way(nice: i32) -> Result<(), GiveWayRefused> {
+    let outcome = rustix::process::setpriority_process(None, nice);
+    outcome.map_err(|error| GiveWayRefused {
+        nice,
+        error: error.into(),
+    })
 }
 
-/// How much the calling thread gives way; see [`give_way`]. `int getpriority(PRIO_PROCESS, 0)`.
+/// `int getpriority(PRIO_PROCESS, 0)`: how much the calling thread gives way; see [`give_way`].
+///
+/// Differs from the call in that -1 is a value like any other.
 ///
 /// # Errors
 ///

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use crate::Populate;
+use crate::advice::{Populate, PopulateError};
 use crate::mapping::{Mapping, MemoryFault};
 use crate::words::{self, WORD};
 
@@ -61,10 +61,8 @@ impl Mapping {
     /// When the range lies outside the mapping.
     pub fn load(&self, range: Range<usize>) -> io::Result<()> {
         match self.populate(range.clone(), Populate::Read) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                Ok(self.touch(range, Touch::Load)?)
-            }
-            result => result,
+            Err(PopulateError::Unsupported) => Ok(self.touch(range, Touch::Load)?),
+            result => Ok(result?),
         }
     }
 }

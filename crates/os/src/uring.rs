@@ -8,6 +8,8 @@
 //! [`zero_copy`](crate::zero_copy)).
 #![allow(unsafe_code)]
 
+mod refused;
+
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -18,6 +20,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::Fd;
 use io_uring::{IoUring, Probe, cqueue, opcode};
+
+pub use refused::RingError;
 
 use crate::{Buffer, BufferPool, Mapping, Pipe};
 
@@ -77,11 +81,11 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// `ENOSYS`, `EPERM` and `EACCES` where the kernel, a filter of system calls or
-    /// `kernel.io_uring_disabled` says no; `ENOMEM`, `EMFILE`. man 2 io_uring_setup.
-    pub fn new() -> io::Result<Ring> {
+    /// [`RingError`]: `ENOSYS`, an old kernel; `EPERM` and `EACCES`, a filter of system calls or `kernel.io_uring_disabled` says no;
+    /// `ENOMEM`, `EMFILE`. man 2 io_uring_setup.
+    pub fn new() -> Result<Ring, RingError> {
         Ok(Ring {
-            ring: IoUring::new(ENTRIES)?,
+            ring: IoUring::new(ENTRIES).map_err(RingError::of)?,
             buffer: None,
             part_size: 0,
             next: 0,

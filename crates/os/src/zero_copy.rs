@@ -25,13 +25,52 @@ pub struct Completion {
     pub copied: bool,
 }
 
-/// `setsockopt(socket, SOL_SOCKET, SO_ZEROCOPY, 1)`: allows [`send`] on this socket.
+/// Why a socket is not to send without copying. Not fatal: whatever [`send`] sends can be sent by another call.
+#[derive(Debug, thiserror::Error)]
+pub enum EnableError {
+    /// The kernel (before Linux 4.14) does not have it.
+    #[error(
+        "this kernel does not send without copying (SO_ZEROCOPY, Linux 4.14): send by another call"
+    )]
+    Unsupported,
+    /// Sockets of this kind cannot.
+    #[error(
+        "sockets of this kind do not send without copying, only TCP's and UDP's do: send by another call"
+    )]
+    Socket,
+    /// A filter of system calls says no, or a kernel that wants to be asked before the socket is connected.
+    #[error(
+        "sending without copying was refused ({0}): allow setsockopt of SO_ZEROCOPY, or send by another call"
+    )]
+    Refused(#[source] io::Error),
+    /// The call failed.
+    #[error("sending without copying cannot be switched on: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl EnableError {
+    fn of(error: io::Error) -> EnableError {
+        match error.raw_os_error() {
+            Some(libc::ENOPROTOOPT | libc::ENOSYS) => EnableError::Unsupported,
+            Some(libc::EOPNOTSUPP | ENOTSUPP) => EnableError::Socket,
+            Some(libc::EPERM | libc::EACCES) => EnableError::Refused(error),
+            _ => EnableError::Io(error),
+        }
+    }
+}
+
+/// Linux's own, which no header of the C library names.
+const ENOTSUPP: i32 = 524;
+
+/// `int setsockopt(int socket, SOL_SOCKET, SO_ZEROCOPY, const int *, socklen_t)`: allows [`send`] on this socket.
+///
+/// Differs from the call in nothing but that it is never switched off.
 ///
 /// # Errors
 ///
-/// `EOPNOTSUPP` (`ENOTSUPP`, 524, on older kernels) for sockets that are neither TCP nor UDP; `EPERM` on old
-/// kernels when the socket is connected. man 7 socket.
-pub fn enable(socket: BorrowedFd<'_>) -> io::Result<()> {
+/// [`EnableError`]: `ENOPROTOOPT`, an old kernel; `EOPNOTSUPP` (`ENOTSUPP`, 524, on older kernels), sockets that are neither TCP nor UDP;
+/// `EPERM`, old kernels when the socket is connected. man 7 socket.
+pub fn enable(socket: BorrowedFd<'_>) -> Result<(), EnableError> {
     let on: libc::c_int = 1;
     // SAFETY: the option is an int, and the call only reads it.
     let result = unsafe {
@@ -46,7 +85,7 @@ pub fn enable(socket: BorrowedFd<'_>) -> io::Result<()> {
     if result == 0 {
         Ok(())
     } else {
-        Err(io::Error::last_os_error())
+        Err(EnableError::of(io::Error::last_os_error()))
     }
 }
 
@@ -163,3 +202,18 @@ const SO_EE_ORIGIN_ZEROCOPY: u8 = 5;
 
 /// `linux/errqueue.h`.
 const SO_EE_CODE_ZEROCOPY_COPIED: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_kernel_a_wrong_socket_and_a_refusal_are_told_apart() {
+        let of = |code| EnableError::of(io::Error::from_raw_os_error(code));
+        assert!(matches!(of(libc::ENOPROTOOPT), EnableError::Unsupported));
+        assert!(matches!(of(libc::EOPNOTSUPP), EnableError::Socket));
+        assert!(matches!(of(524), EnableError::Socket));
+        assert!(matches!(of(libc::EPERM), EnableError::Refused(_)));
+        assert!(matches!(of(libc::ENOMEM), EnableError::Io(_)));
+    }
+}

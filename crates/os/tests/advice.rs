@@ -4,7 +4,7 @@ use std::fs::File;
 
 use pagelog_os::probe::{FileSystem, Overwrite};
 use pagelog_os::process::io_write_bytes;
-use pagelog_os::{Advice, Mapping, Populate, file, page_size};
+use pagelog_os::{Advice, Mapping, Populate, PopulateError, file, page_size};
 
 /// A file on the disk that holds the build, not on a `tmpfs`.
 fn file_of(size: usize) -> File {
@@ -82,8 +82,18 @@ fn populating_what_the_file_does_not_have_is_an_error_and_no_signal() {
     let file = file_of(size);
     let memory = Mapping::shared(&file, size).unwrap();
     file.set_len(0).unwrap();
-    let error = memory.populate(0..size, Populate::Write).unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(libc::EFAULT));
+    match memory.populate(0..size, Populate::Write).unwrap_err() {
+        PopulateError::Io(error) => assert_eq!(error.raw_os_error(), Some(libc::EFAULT)),
+        PopulateError::Unsupported => {}
+    }
+}
+
+#[test]
+#[should_panic(expected = "read-only")]
+fn a_read_only_mapping_is_not_populated_for_writing() {
+    let file = file_of(100);
+    let memory = Mapping::shared_read_only(&file, 100).unwrap();
+    let _ = memory.populate(0..100, Populate::Write);
 }
 
 /// Large folios would make each sync write up to two megabytes; see the design of the append path.

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use pagelog_os::file::{self, FileAdvice};
+use pagelog_os::uring::RingError;
 use pagelog_os::{FetchRing, MappedFile};
 
 const SIZE: u64 = 8 << 20;
@@ -11,12 +12,8 @@ const SIZE: u64 = 8 << 20;
 fn ring(count: u32) -> Option<FetchRing> {
     match FetchRing::new(count) {
         Ok(ring) => Some(ring),
-        Err(error) => {
-            let code = error.raw_os_error();
-            let refused = [libc::ENOSYS, libc::EPERM, libc::EACCES];
-            assert!(refused.iter().any(|one| code == Some(*one)), "{error}");
-            None
-        }
+        Err(RingError::Unsupported | RingError::Refused(_)) => None,
+        Err(RingError::Io(error)) => panic!("{error}"),
     }
 }
 
@@ -98,4 +95,17 @@ fn a_file_that_cannot_be_read_is_an_error_of_its_range() {
     let fetched = ring.wait().unwrap().pop().unwrap();
     // The kernel may take it for a place behind the end as well.
     assert!(fetched.at < i64::MAX as u64, "{fetched:?}");
+}
+
+#[test]
+fn a_ring_for_nothing_and_one_that_is_refused_are_named() {
+    if ring(1).is_some() {
+        assert!(matches!(FetchRing::new(0), Err(RingError::Io(_))));
+    }
+    let refused = std::thread::spawn(|| {
+        pagelog_os::filter::refuse_io_uring().unwrap();
+        FetchRing::new(1).unwrap_err()
+    });
+    let refused = refused.join().unwrap();
+    assert!(matches!(refused, RingError::Refused(_)), "{refused}");
 }

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
+use pagelog_os::zero_copy::EnableError;
 use pagelog_os::{MappedFile, file, zero_copy};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -51,5 +52,6 @@ fn every_send_is_completed_by_its_number() {
 #[test]
 fn a_socket_of_another_kind_refuses() {
     let (to, _from) = UnixStream::pair().unwrap();
-    assert!(zero_copy::enable(to.as_fd()).is_err());
+    let refused = zero_copy::enable(to.as_fd()).unwrap_err();
+    assert!(matches!(refused, EnableError::Socket), "{refused}");
 }

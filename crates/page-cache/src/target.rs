@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pagelog_os::file::FileAdvice;
-use pagelog_os::{Advice, Force, Mapping, Populate, Touch, file};
+use pagelog_os::{Advice, Force, Mapping, Populate, PopulateError, Touch, file};
 
 /// The bytes that are warmed at once. The kernel reads so much ahead in folios of one page; asked for more at a
 /// time, it may use larger ones, and then a small store makes a large piece of the file dirty.
@@ -158,14 +158,14 @@ impl Means {
         match *self {
             Means::Touch(how) => Ok(memory.touch(range, how)?),
             Means::Populate(what) => match memory.populate(range.clone(), what) {
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                Err(PopulateError::Unsupported) => {
                     *self = Means::Touch(match what {
                         Populate::Read => Touch::Load,
                         Populate::Write => Touch::Store,
                     });
                     self.bring_in(memory, range)
                 }
-                result => result,
+                result => Ok(result?),
             },
         }
     }

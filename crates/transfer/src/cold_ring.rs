@@ -3,6 +3,7 @@
 use std::io;
 
 use pagelog_os::FetchRing;
+use pagelog_os::uring::RingError;
 
 use crate::cold::Cold;
 use crate::sender::SendError;
@@ -22,7 +23,7 @@ impl<T> ColdRing<T> {
     /// # Errors
     ///
     /// Where io_uring is not to be had: as [`FetchRing::new`]. [`Cold::fetch`] does the same, one at a time.
-    pub fn new(count: u32) -> io::Result<ColdRing<T>> {
+    pub fn new(count: u32) -> Result<ColdRing<T>, RingError> {
         Ok(ColdRing {
             ring: FetchRing::new(count)?,
             fetches: (0..count).map(|_| None).collect(),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 
-use pagelog_os::uring::{Operations, Ring};
+use pagelog_os::uring::{Operations, Ring, RingError};
 
 use crate::choices::{Choices, MANY_COUNT_MIN, Why};
 use crate::cold::Window;
@@ -132,7 +132,9 @@ impl Paths {
                     has_buffer: false,
                 })),
                 // For want of descriptors or memory: it is tried again.
-                Err(error) if refusal_at_set_up(&error) == Refusal::Now => RingState::Untried,
+                Err(RingError::Io(error)) if refusal_at_set_up(&error) == Refusal::Now => {
+                    RingState::Untried
+                }
                 Err(_) => RingState::Refused,
             };
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use super::{Bytes, Support};
-use crate::{Mapping, Populate, limits, page_size};
+use crate::{Mapping, Populate, PopulateError, limits, page_size};
 
 /// The size of `struct io_uring_params` in 64-bit words; all of it zeros asks for nothing special.
 const URING_PARAMETERS_WORDS: usize = 15;
@@ -42,7 +42,7 @@ impl Kernel {
             page_size: page_size(),
             memory_lock_limit: limits::memory_lock(),
             cgroup_memory_limit: limits::cgroup_memory().ok().flatten(),
-            populate: Support::of(&populate_a_page()),
+            populate: populate_a_page(),
             lock_on_fault: Support::of(&lock_a_page()),
             io_uring: Support::of(&set_up_a_ring()),
         }
@@ -63,8 +63,15 @@ impl fmt::Display for Kernel {
     }
 }
 
-fn populate_a_page() -> io::Result<()> {
-    Mapping::anonymous(page_size())?.populate(0..page_size(), Populate::Write)
+fn populate_a_page() -> Support {
+    let Ok(memory) = Mapping::anonymous(page_size()) else {
+        return Support::Unknown;
+    };
+    match memory.populate(0..page_size(), Populate::Write) {
+        Ok(()) => Support::Works,
+        Err(PopulateError::Unsupported) => Support::Refused(libc::ENOSYS),
+        Err(PopulateError::Io(error)) => Support::of::<()>(&Err(error)),
+    }
 }
 
 fn lock_a_page() -> io::Result<()> {

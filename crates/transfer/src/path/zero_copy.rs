@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use pagelog_os::zero_copy::{self, Completion};
+use pagelog_os::zero_copy::{self, Completion, EnableError};
 
 use super::{
     Front, Held, Outcome, Path, Refusal, is_fault, of_socket_error, refusal, refusal_at_set_up,
@@ -87,8 +87,12 @@ pub(crate) fn send(
     }
 }
 
-fn not_enabled(error: &io::Error) -> Refusal {
-    refusal(error).unwrap_or_else(|| refusal_at_set_up(error))
+fn not_enabled(error: &EnableError) -> Refusal {
+    match error {
+        EnableError::Socket => Refusal::Kind,
+        EnableError::Unsupported | EnableError::Refused(_) => Refusal::Everywhere,
+        EnableError::Io(error) => refusal(error).unwrap_or_else(|| refusal_at_set_up(error)),
+    }
 }
 
 fn attempt(front: Front<'_>, paths: &mut Paths, sends: &mut Sends) -> Result<Outcome, SendError> {
