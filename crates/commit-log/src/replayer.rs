@@ -158,6 +158,34 @@ impl Replayer {
         Ok(None)
     }
 
+    /// The whole entry that covers `position`, which need not begin there: its segment is read from its first entry on. `None` if damage or
+    /// the end of the log comes before.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Read`].
+    pub fn covering(&self, position: Position) -> Result<Option<Header>, OpenError> {
+        let Some(segment) = self.segment(position) else {
+            return Ok(None);
+        };
+        let mut scanner = Scanner::new(&source(segment)?, self.seed, &*self.progress);
+        let mut at = 0;
+        loop {
+            let Ok(header) = scanner.entry(at).map_err(read_error(segment, at))? else {
+                return Ok(None);
+            };
+            at += header.entry_size();
+            if position < segment.base() + at {
+                return Ok(Some(header));
+            }
+        }
+    }
+
+    fn segment(&self, position: Position) -> Option<&Arc<Segment>> {
+        let holds = |segment: &&Arc<Segment>| segment.positions().contains(&position);
+        self.segments.iter().find(holds)
+    }
+
     /// What lies at `position`, with up to `payload_size` bytes behind the header. `None` if no segment holds the place.
     ///
     /// # Errors
@@ -168,8 +196,7 @@ impl Replayer {
         position: Position,
         payload_size: usize,
     ) -> Result<Option<Place>, OpenError> {
-        let holds = |segment: &&Arc<Segment>| segment.positions().contains(&position);
-        let Some(segment) = self.segments.iter().find(holds) else {
+        let Some(segment) = self.segment(position) else {
             return Ok(None);
         };
         let at = position - segment.base();

@@ -24,6 +24,8 @@ struct Report {
     whole: bool,
     /// Why no whole entry begins here.
     reason: Option<String>,
+    /// Where the whole entry begins that this place lies in, if none begins here.
+    within: Option<u64>,
     /// Where the next whole entry begins if none does here.
     next: Option<u64>,
     fields: Vec<Field>,
@@ -38,6 +40,12 @@ struct Field {
     name: &'static str,
     value: String,
     bytes: String,
+}
+
+/// The whole entries near a place where none begins.
+struct Around {
+    within: Option<Header>,
+    next: Option<Header>,
 }
 
 /// Shows what lies at the position, whether or not an entry begins there.
@@ -57,16 +65,20 @@ pub(super) fn show(
             "no segment holds position {position}: they hold {begin} to {end}"
         )));
     };
-    let next = match &place.entry {
-        Ok(_) => None,
-        Err(_) => replayer.next_whole(position).map_err(refused)?,
+    let (within, next) = match &place.entry {
+        Ok(_) => (None, None),
+        Err(_) => (
+            replayer.covering(position).map_err(refused)?,
+            replayer.next_whole(position).map_err(refused)?,
+        ),
     };
+    let around = Around { within, next };
     if json {
-        let report = report(&place, next.as_ref());
+        let report = report(&place, &around);
         let text = serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?;
         writeln!(out, "{text}")?;
     } else {
-        write_text(out, &place, next.as_ref())?;
+        write_text(out, &place, &around)?;
     }
     Ok(())
 }
@@ -86,21 +98,23 @@ fn fields_of(place: &Place) -> Vec<Field> {
     fields(header).into_iter().map(field).collect()
 }
 
-fn report(place: &Place, next: Option<&Header>) -> Report {
+fn report(place: &Place, around: &Around) -> Report {
+    let position = |header: &Header| header.position;
     Report {
         position: place.position.0,
         file: place.file.clone(),
         at: place.at,
         whole: place.entry.is_ok(),
         reason: place.entry.as_ref().err().map(ToString::to_string),
-        next: next.map(|header| header.position),
+        within: around.within.as_ref().map(position),
+        next: around.next.as_ref().map(position),
         fields: fields_of(place),
         header: hex(&place.header, ""),
         payload: hex(&place.payload, ""),
     }
 }
 
-fn write_text(out: &mut dyn Write, place: &Place, next: Option<&Header>) -> io::Result<()> {
+fn write_text(out: &mut dyn Write, place: &Place, around: &Around) -> io::Result<()> {
     let Place {
         position, file, at, ..
     } = place;
@@ -113,7 +127,10 @@ fn write_text(out: &mut dyn Write, place: &Place, next: Option<&Header>) -> io::
         )?,
         Err(reason) => {
             writeln!(out, "no whole entry begins here: {reason}")?;
-            match next {
+            if let Some(within) = &around.within {
+                writeln!(out, "{}", part_text(within, *position))?;
+            }
+            match &around.next {
                 Some(next) => writeln!(out, "the next one begins at position {}", next.position)?,
                 None => writeln!(out, "and none behind")?,
             }
@@ -146,6 +163,18 @@ fn write_text(out: &mut dyn Write, place: &Place, next: Option<&Header>) -> io::
         Err(_) => writeln!(out, "\nwhat follows")?,
     }
     write_dump(out, *at + HEADER_SIZE as u64, &place.payload)
+}
+
+/// Which byte of an entry lies at `position`.
+fn part_text(entry: &Header, position: Position) -> String {
+    let begin = entry.position;
+    let byte = position.0 - begin;
+    let part = match byte.checked_sub(HEADER_SIZE as u64) {
+        None => "in its header".to_owned(),
+        Some(at) if at < u64::from(entry.payload_size) => format!("byte {at} of its payload"),
+        Some(_) => "in the zeros behind its payload".to_owned(),
+    };
+    format!("it is byte {byte} of the entry that begins at position {begin}: {part}")
 }
 
 /// Bytes with their place in the file, as `hexdump -C` shows them.

@@ -2,6 +2,7 @@
 
 mod broker;
 mod client;
+mod documented;
 mod groups;
 mod landing;
 mod offline;
