@@ -40,9 +40,12 @@ fn an_allocation_may_fail_at_any_step() {
     ];
     // The allocator rests a second after a failure, so all at once.
     std::thread::scope(|scope| {
-        for (index, (operation, errno)) in ways.into_iter().enumerate() {
-            let route = ROUTES[index % 2];
-            scope.spawn(move || allocation_fails(operation, errno, route));
+        for (operation, errno) in ways {
+            // Appends through a mapping of their own have another answer to its refusal, below.
+            let mapping = |route: &Route| operation == Operation::Map && *route == Route::Mapped;
+            for route in ROUTES.into_iter().filter(|route| !mapping(route)) {
+                scope.spawn(move || allocation_fails(operation, errno, route));
+            }
         }
     });
 }
@@ -84,13 +87,47 @@ fn allocation_fails(operation: Operation, errno: Errno, route: Route) {
     assert_eq!(fixture.entries().len(), number + 1);
 }
 
+/// The next segment is there and cannot be mapped for stores: the log ends by that name, and what was acknowledged is there again.
+#[test]
+fn a_mapping_may_be_refused() {
+    let storage = MemoryStorage::new(8);
+    let mut fixture = Fixture::new(&storage, Route::Mapped);
+    let deadline = Instant::now() + PATIENCE;
+    while fixture.log.segments_ready() < 2 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    storage.inject(Fault::always(Operation::Map, 0, Errno::NOMEM));
+    let (number, refused) = append_until_refused(&mut fixture);
+    let AppendError::Failed(failure) = refused else {
+        panic!("{refused}")
+    };
+    let LogFailure::Map { file, source } = &*failure else {
+        panic!("{failure}")
+    };
+    assert_eq!(*file, format!("{SEGMENT_SIZE:020}.log"));
+    assert_eq!(source.raw_os_error(), Some(Errno::NOMEM.raw_os_error()));
+    drop(fixture);
+    storage.clear_faults();
+    let image = storage.freeze();
+    for after in [image.process_death(), image.power_cut_losing_all()] {
+        assert_eq!(Fixture::new(&after, Route::Mapped).entries().len(), number);
+    }
+}
+
 /// A write or a sync that fails, however it does, ends the log, and the next opening has all that was acknowledged.
 #[test]
 fn a_write_or_a_sync_may_fail_in_any_way() {
-    for operation in [Operation::Write, Operation::Sync] {
+    // The mapped route writes nothing by a call.
+    let ways = [
+        (ROUTES[0], Operation::Write),
+        (ROUTES[0], Operation::Sync),
+        (Route::Mapped, Operation::Sync),
+    ];
+    for (route, operation) in ways {
         for errno in [Errno::IO, Errno::NOSPC, Errno::DQUOT, Errno::ROFS] {
             let storage = MemoryStorage::new(2);
-            let mut fixture = Fixture::new(&storage, ROUTES[0]);
+            let mut fixture = Fixture::new(&storage, route);
             fill(&mut fixture, 20, 3);
             let acknowledged = fixture.entries();
             fixture.append(1, b"never acknowledged");
@@ -110,7 +147,7 @@ fn a_write_or_a_sync_may_fail_in_any_way() {
             assert!(matches!(refused, AppendError::Failed(_)), "{refused}");
             drop(fixture);
             for after in [storage.freeze().process_death(), storage.crash(3)] {
-                let found = Fixture::new(&after, ROUTES[0]).entries();
+                let found = Fixture::new(&after, route).entries();
                 assert!(found.starts_with(&acknowledged));
             }
         }
@@ -120,8 +157,12 @@ fn a_write_or_a_sync_may_fail_in_any_way() {
 /// A directory that became read-only is read as ever; it is opened again only once it can be written, and says so until then.
 #[test]
 fn a_directory_made_read_only_is_refused_and_not_harmed() {
+    ROUTES.into_iter().for_each(read_only_directory);
+}
+
+fn read_only_directory(route: Route) {
     let storage = MemoryStorage::new(3);
-    let mut fixture = Fixture::new(&storage, ROUTES[0]);
+    let mut fixture = Fixture::new(&storage, route);
     fill(&mut fixture, 20, 3);
     let entries = fixture.entries();
     drop(fixture);
@@ -134,7 +175,7 @@ fn a_directory_made_read_only_is_refused_and_not_harmed() {
     ] {
         storage.inject(Fault::always(operation, 0, Errno::ROFS));
     }
-    match open(&storage, ROUTES[0]) {
+    match open(&storage, route) {
         Err(OpenError::Segments(error)) => {
             assert!(error.to_string().contains("Read-only"), "{error}");
         }
@@ -142,7 +183,7 @@ fn a_directory_made_read_only_is_refused_and_not_harmed() {
         Ok(_) => panic!("opened for writing"),
     }
     storage.clear_faults();
-    assert_eq!(Fixture::new(&storage, ROUTES[0]).entries(), entries);
+    assert_eq!(Fixture::new(&storage, route).entries(), entries);
 }
 
 /// The file is cut short beneath the mapping that an appender stores through: no signal kills the process, the log ends with the file's name, and
@@ -184,8 +225,12 @@ fn a_file_cut_short_under_the_mapping_ends_the_log_and_not_the_process() {
 /// A reader of a file that was cut short gets an error for what he asked, again and again, and nobody else is concerned.
 #[test]
 fn a_file_cut_short_under_a_reader_is_an_error_for_that_reader() {
+    ROUTES.into_iter().for_each(file_cut_short_under_reader);
+}
+
+fn file_cut_short_under_reader(route: Route) {
     let storage = MemoryStorage::new(5);
-    let mut fixture = Fixture::new(&storage, ROUTES[0]);
+    let mut fixture = Fixture::new(&storage, route);
     fill(&mut fixture, 60, 3);
     storage.truncate(FIRST_SEGMENT, 0);
     let stream = fixture.log.stream(StreamId(1));
@@ -218,8 +263,12 @@ fn a_file_cut_short_under_a_reader_is_an_error_for_that_reader() {
 /// The log reads no clock: whatever times its callers give, in whatever order, entries keep their places and are found again.
 #[test]
 fn a_clock_that_jumps_back_moves_nothing() {
+    ROUTES.into_iter().for_each(clock_jumps_back);
+}
+
+fn clock_jumps_back(route: Route) {
     let storage = MemoryStorage::new(6);
-    let mut fixture = Fixture::new(&storage, ROUTES[0]);
+    let mut fixture = Fixture::new(&storage, route);
     let times = [1_000, 2_000, -5, 0, i64::MAX, i64::MIN, 1_500, 3];
     for (number, time) in times.into_iter().enumerate() {
         let body = payload(number);
@@ -239,7 +288,7 @@ fn a_clock_that_jumps_back_moves_nothing() {
     let entries = fixture.entries();
     assert_eq!(entries.len(), times.len());
     drop(fixture);
-    let fixture = Fixture::new(&storage, ROUTES[0]);
+    let fixture = Fixture::new(&storage, route);
     assert_eq!(fixture.entries(), entries);
     let stored: Vec<_> = fixture
         .headers
