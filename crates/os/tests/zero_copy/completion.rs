@@ -1,19 +1,12 @@
-//! Sends that refer to pages of a mapping, and their completions.
+//! What says that the kernel no longer refers to a send: `MSG_ERRQUEUE`.
 
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 
-use pagelog_os::zero_copy::EnableError;
 use pagelog_os::{MappedFile, file, zero_copy};
 use rustix::event::{PollFd, PollFlags, poll};
 
-fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (to, listener.accept().unwrap().0)
-}
+use super::pair::pair;
 
 #[test]
 fn every_send_is_completed_by_its_number() {
@@ -47,11 +40,4 @@ fn every_send_is_completed_by_its_number() {
     }
     completed.sort_unstable();
     assert_eq!(completed, (0..sends as u32).collect::<Vec<_>>());
-}
-
-#[test]
-fn a_socket_of_another_kind_refuses() {
-    let (to, _from) = UnixStream::pair().unwrap();
-    let refused = zero_copy::enable(to.as_fd()).unwrap_err();
-    assert!(matches!(refused, EnableError::Socket), "{refused}");
 }

@@ -1,24 +1,13 @@
-//! Gathered sends and file sends over a socket pair.
+//! Many pieces in one call: `sendmsg`.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use pagelog_os::send::{Piece, send_file, send_gather};
-use pagelog_os::{MappedFile, Mapping, file};
+use pagelog_os::Mapping;
+use pagelog_os::send::{Piece, send_gather};
 
-fn mapped(bytes: &[u8]) -> MappedFile {
-    let file = tempfile::tempfile().unwrap();
-    assert_eq!(file::write_at(&file, 0, bytes).unwrap(), bytes.len());
-    MappedFile::new(file).unwrap()
-}
-
-fn read_all(mut from: UnixStream, to: UnixStream) -> Vec<u8> {
-    drop(to);
-    let mut read = Vec::new();
-    from.read_to_end(&mut read).unwrap();
-    read
-}
+use super::stored::{mapped, read_all};
 
 #[test]
 fn pieces_arrive_in_order() {
@@ -89,19 +78,4 @@ fn a_page_that_cannot_be_had_is_an_error_of_the_send() {
     let pieces = [Piece::Mapped(stored.mapping(), 0..100)];
     let error = send_gather(to.as_fd(), &pieces, false).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EFAULT));
-}
-
-#[test]
-fn a_range_of_a_file_arrives() {
-    let (to, from) = UnixStream::pair().unwrap();
-    let stored = mapped(b"0123456789");
-    assert_eq!(
-        send_file(to.as_fd(), stored.file().as_fd(), 3, 4).unwrap(),
-        4
-    );
-    assert_eq!(
-        send_file(to.as_fd(), stored.file().as_fd(), 10, 4).unwrap(),
-        0
-    );
-    assert_eq!(read_all(from, to), b"3456");
 }

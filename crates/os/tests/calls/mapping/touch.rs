@@ -1,17 +1,13 @@
 //! Bringing pages in by use.
 
-use std::fs::File;
+use pagelog_os::{Mapping, MemoryFault, Touch, page_size};
 
-use pagelog_os::{Mapping, MemoryFault, Touch, file, page_size};
-
-fn file_of(size: usize) -> File {
-    let file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    file::allocate(&file, size as u64).unwrap();
-    file
-}
+use super::file_of::file_of;
+use super::small_pages::small_pages;
 
 #[test]
 fn touched_pages_are_resident_and_only_those() {
+    small_pages();
     let page = page_size();
     let memory = Mapping::anonymous(8 * page).unwrap();
     memory.touch(page + 1..3 * page + 1, Touch::Store).unwrap();
@@ -70,30 +66,4 @@ fn a_store_into_a_read_only_mapping_panics() {
     let file = file_of(100);
     let memory = Mapping::shared_read_only(&file, 100).unwrap();
     let _ = memory.touch(0..100, Touch::Store);
-}
-
-#[test]
-fn loaded_is_every_page_or_nothing() {
-    let page = page_size();
-    let size = 16 * page;
-    let file = file_of(size);
-    let memory = Mapping::shared(&file, size).unwrap();
-    memory.load(0..size).unwrap();
-    assert!(memory.is_loaded(0..size).unwrap());
-    assert!(memory.is_loaded(3..3).unwrap());
-
-    drop(memory);
-    file::sync_data(&file).unwrap();
-    file::advise(&file, 0..size as u64, file::FileAdvice::DontNeed).unwrap();
-    let memory = Mapping::shared(&file, size).unwrap();
-    assert!(!memory.is_loaded(0..size).unwrap());
-}
-
-#[test]
-fn loading_what_the_file_does_not_have_is_an_error() {
-    let size = 2 * page_size();
-    let file = file_of(size);
-    let memory = Mapping::shared(&file, size).unwrap();
-    file.set_len(0).unwrap();
-    memory.load(0..size).unwrap_err();
 }

@@ -1,4 +1,4 @@
-//! Pages through a pipe.
+//! Pages out of a pipe: `splice`.
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
@@ -6,11 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use pagelog_os::{Pipe, file};
 
-fn stored(bytes: &[u8]) -> std::fs::File {
-    let file = tempfile::tempfile().unwrap();
-    assert_eq!(file::write_at(&file, 0, bytes).unwrap(), bytes.len());
-    file
-}
+use super::stored::stored;
 
 #[test]
 fn bytes_go_in_from_a_place_and_out_in_parts() {

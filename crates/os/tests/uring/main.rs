@@ -1,0 +1,6 @@
+//! io_uring, one file for each operation.
+
+mod read;
+mod ring;
+mod send_zero_copy;
+mod splice_through;
