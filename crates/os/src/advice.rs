@@ -76,6 +76,9 @@ impl Mapping {
     /// page it touches; [`Advice::DontNeed`] only for pages that lie in it as a whole, so that no
     /// neighbour's bytes are lost.
     ///
+    /// Safe, since the bytes of a mapping are read as atomics only: that pages become zeros, or the file's again, is a change like
+    /// any other.
+    ///
     /// # Errors
     ///
     /// What the call gives. man 2 madvise.
@@ -99,6 +102,8 @@ impl Mapping {
     ///
     /// Differs from the call in that the range need not begin on a page, and that a kernel that does not know it is a case of its own. A
     /// page that cannot be provided is an error and not a signal, as it is where each page is touched by a plain load.
+    ///
+    /// Safe, since it changes no byte, and what cannot be had is an error.
     ///
     /// # Errors
     ///

@@ -71,6 +71,11 @@ pub struct DirectFile {
 impl DirectFile {
     /// `int open(const char *path, O_DIRECT | …)`, and `statx(…, STATX_DIOALIGN, …)` for the alignment.
     ///
+    /// Differs from the call in that a file system without direct I/O is a case of its own, and that what the kernel does not tell
+    /// of alignment (before Linux 6.1) is taken for 4096 bytes.
+    ///
+    /// Safe, since no memory is handed over.
+    ///
     /// # Errors
     ///
     /// [`DirectError::Unsupported`] (`EINVAL`, or the kernel says so); what the calls give. man 2 open,
@@ -106,22 +111,30 @@ impl DirectFile {
         &self.file
     }
 
-    /// One `pread` around the page cache. The count may be less than asked; it is not aligned only at
-    /// the file's end, and 0 there.
+    /// `ssize_t pread(int fd, void *into, size_t size, off_t at)` around the page cache. The count may be less than asked; it is
+    /// not aligned only at the file's end, and 0 there.
+    ///
+    /// Differs from the call in that what is not aligned is refused before it, by name.
+    ///
+    /// Safe, since the kernel fills a slice that is borrowed alone until it is done.
     ///
     /// # Errors
     ///
-    /// [`DirectError`]; alignment is checked before the call.
+    /// [`DirectError`]; alignment is checked before the call. man 2 open, O_DIRECT.
     pub fn read_at(&self, at: u64, into: &mut [u8]) -> Result<usize, DirectError> {
         self.check(at, into)?;
         Ok(file::read_at(&self.file, at, into)?)
     }
 
-    /// One `pwrite` around the page cache. The count may be less than asked.
+    /// `ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)` around the page cache. The count may be less than asked.
+    ///
+    /// Differs from the call in that what is not aligned is refused before it, by name.
+    ///
+    /// Safe, since the kernel reads a slice that is borrowed until it is done.
     ///
     /// # Errors
     ///
-    /// [`DirectError`]; alignment is checked before the call.
+    /// [`DirectError`]; alignment is checked before the call. man 2 open, O_DIRECT.
     pub fn write_at(&self, at: u64, bytes: &[u8]) -> Result<usize, DirectError> {
         self.check(at, bytes)?;
         Ok(file::write_at(&self.file, at, bytes)?)

@@ -59,6 +59,10 @@ impl FetchRing {
     /// `int io_uring_setup(unsigned int count, struct io_uring_params *)`, and the mappings of its queues: a ring for `count` ranges at
     /// a time.
     ///
+    /// Differs from the call in that an old kernel and a refusal are cases of their own.
+    ///
+    /// Safe, since the queues belong to the ring, which nobody else reaches.
+    ///
     /// # Errors
     ///
     /// [`RingError`], as [`Ring::new`](crate::uring::Ring::new); `InvalidInput` for none or too many. man 2 io_uring_setup.
@@ -89,6 +93,10 @@ impl FetchRing {
     /// `IORING_OP_READV` of `range`, Linux 5.1: begins to read, and returns the number under which [`FetchRing::wait`] will tell of
     /// it, below the count that the ring was made for.
     ///
+    /// Differs from the operation in that what arrives is looked at by nobody: a buffer of 128 KiB stands for the whole range.
+    ///
+    /// Safe, since file, list and buffer are the ring's until the kernel is done with them, whatever becomes of the ring.
+    ///
     /// # Errors
     ///
     /// `WouldBlock` when the ring is full; `InvalidInput` for an empty range or one of more than 64 MiB; what the call gives, when
@@ -116,7 +124,12 @@ impl FetchRing {
         }
     }
 
-    /// Waits until a range, or several, are no longer under way; gives none when none are.
+    /// `int io_uring_enter(unsigned int fd, …, IORING_ENTER_GETEVENTS, …)`: waits until a range, or several, are no longer under
+    /// way; gives none when none are.
+    ///
+    /// Differs from the call in that a read that stopped halfway goes on by itself.
+    ///
+    /// Safe, since what the kernel still refers to is kept until it says that it is done.
     ///
     /// # Errors
     ///

@@ -52,6 +52,10 @@ pub enum FileAdvice {
 /// A later write or store below `size` then needs no block on file systems that overwrite in
 /// place. Durable only after a sync.
 ///
+/// Differs from the call in that blocks are given from the beginning of the file on, and a signal does not end it.
+///
+/// Safe, since no memory is handed over.
+///
 /// # Errors
 ///
 /// `ENOSPC` when the disk cannot hold it (some blocks may have been given all the same);
@@ -60,11 +64,16 @@ pub fn allocate(file: &File, size: u64) -> io::Result<()> {
     retry(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size))
 }
 
-/// `ioctl(fd, FS_IOC_SETFLAGS, …)` with `FS_NOCOW_FL` instead of `FS_COMPR_FL` beside the other flags that it has, which are asked before and after: has a file that is still empty overwritten where it
-/// lies, on file systems that would write each change to a new place (Btrfs). Whether it will be by this mark.
+/// `int ioctl(int fd, FS_IOC_SETFLAGS, int *)` with `FS_NOCOW_FL` instead of `FS_COMPR_FL` beside the other flags that it has: has a
+/// file that is still empty overwritten where it lies, on file systems that would write each change to a new place (Btrfs). Whether it
+/// will be by this mark.
 ///
 /// `false` where the file system knows no such mark, which on most means that nothing else is done anyway, or takes it no more since
 /// the file holds something. A marked file has no checksums of the file system's, and is not compressed. man 2 `ioctl_iflags`.
+///
+/// Differs from the call in that it asks for the flags before and after, and that a refusal is an answer and no error.
+///
+/// Safe, since no memory is handed over but a number.
 pub fn overwrite_in_place(empty: &File) -> bool {
     let marked = mark(empty).and_then(|()| rustix::fs::ioctl_getflags(empty));
     // A file that holds something may keep the mark and go on as before.
@@ -85,6 +94,10 @@ fn mark(empty: &File) -> rustix::io::Result<()> {
 /// `ssize_t pread(int fd, void *into, size_t size, off_t at)`: reads at byte `at`; the count may
 /// be less than asked, and is 0 at the end of the file only.
 ///
+/// Differs from the call in that it begins again when a signal interrupted it.
+///
+/// Safe, since the kernel fills a slice that is borrowed alone.
+///
 /// # Errors
 ///
 /// `EIO` for a bad sector, and what else the call gives. man 2 pread.
@@ -104,6 +117,10 @@ pub fn read_exact_at(file: &File, at: u64, into: &mut [u8]) -> io::Result<()> {
 /// `ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)`: writes at byte `at`; the
 /// count may be less than asked. In the page cache after, not on the disk.
 ///
+/// Differs from the call in that it begins again when a signal interrupted it.
+///
+/// Safe, since the kernel reads a slice that is borrowed.
+///
 /// # Errors
 ///
 /// `ENOSPC`, `EDQUOT`, `EFBIG`, `EIO`. man 2 pwrite.
@@ -115,6 +132,8 @@ pub fn write_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<usize> {
 /// `memory`, one behind the other, at byte `at`. The count may be less than their sum.
 ///
 /// Differs from the call in that only the first 1024 ranges are written, the most the kernel takes.
+///
+/// Safe, since the ranges lie in a mapping that is borrowed; what changes meanwhile is written as it was or as it is.
 ///
 /// # Errors
 ///
@@ -158,6 +177,10 @@ pub fn write_gather_at(
 /// `int fdatasync(int fd)`: returns when what was written is on the disk, with the size and the
 /// blocks needed to read it back.
 ///
+/// Differs from the call in that it begins again when a signal interrupted it.
+///
+/// Safe, since no memory is handed over.
+///
 /// # Errors
 ///
 /// `EIO`, `ENOSPC`, `EDQUOT`: some write did not reach the disk, and which is not known. The next
@@ -166,7 +189,11 @@ pub fn sync_data(file: &File) -> io::Result<()> {
     retry(|| rustix::fs::fdatasync(file))
 }
 
-/// `open(path, O_DIRECTORY)` and `fsync`: returns when the names in the directory are on the disk.
+/// `int open(const char *path, O_DIRECTORY)` and `int fsync(int fd)`: returns when the names in the directory are on the disk.
+///
+/// Differs from the call in that it is given a name.
+///
+/// Safe, since no memory is handed over.
 ///
 /// # Errors
 ///
@@ -176,11 +203,15 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     retry(|| rustix::fs::fsync(&directory))
 }
 
-/// `lseek(fd, at, SEEK_DATA)` and `SEEK_HOLE` by turns: the end of the last byte that does not lie in a hole; 0 when all is
+/// `off_t lseek(int fd, off_t at, SEEK_DATA)` and `SEEK_HOLE` by turns: the end of the last byte that does not lie in a hole; 0 when all is
 /// hole. Allocated blocks that were never written count as a hole on ext4 and XFS, but for those whose pages are in the page cache, so ask before
 /// reading: a read brings pages in. Where the file system knows no holes it is the file's size.
 ///
 /// It moves the file's own place, which no function here uses.
+///
+/// Differs from the call in that it goes on to the last hole, and that a file without data is no error.
+///
+/// Safe, since no memory is handed over.
 ///
 /// # Errors
 ///
@@ -202,6 +233,10 @@ pub fn data_end(file: &File) -> io::Result<u64> {
 /// The lock is the open file's, not the process's: a second open of the same process is refused
 /// too. It ends with the last descriptor of this open file, whatever ends the process.
 ///
+/// Differs from the call in that a lock that is held is a case of its own.
+///
+/// Safe, since no memory is handed over.
+///
 /// # Errors
 ///
 /// [`LockError`]. man 2 flock.
@@ -215,6 +250,10 @@ pub fn lock_exclusive(file: &File) -> Result<(), LockError> {
 
 /// `int posix_fadvise(int fd, off_t at, off_t size, int advice)`: says how `range` of the file will
 /// be read. An empty range says nothing.
+///
+/// Differs from the call in that an empty range is none, and not all up to the end.
+///
+/// Safe, since no memory is handed over.
 ///
 /// # Errors
 ///
@@ -243,8 +282,12 @@ pub struct LockOwner {
     pub same_device: bool,
 }
 
-/// Who holds a `flock` lock on an inode of this number: `/proc/locks`, which is read and takes no
-/// lock itself. Processes of a namespace that is hidden from this one are not listed.
+/// `/proc/locks`: who holds a `flock` lock on an inode of this number. It is read, and no lock is taken. Processes of a namespace
+/// that is hidden from this one are not listed.
+///
+/// Differs from the file in that those who wait are left out, and so is every other kind of lock.
+///
+/// Safe, since no memory is handed over.
 ///
 /// # Errors
 ///

@@ -17,10 +17,14 @@ const THIRD_ARGUMENT_AT: u32 = 32;
 #[cfg(target_endian = "big")]
 const THIRD_ARGUMENT_AT: u32 = 36;
 
-/// `prctl(PR_SET_NO_NEW_PRIVS, 1, …)` and `prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, …)`: from now on
+/// `int prctl(PR_SET_NO_NEW_PRIVS, 1, …)` and `int prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, …)`: from now on
 /// the calls of io_uring fail with `EPERM`, for the calling thread and for all threads and processes that it starts.
 ///
 /// It cannot be taken back. For tests of what has to work without it.
+///
+/// Differs from the calls in that the program is given: it allows all else.
+///
+/// Safe, since the kernel copies the program, and refuses one that is none.
 ///
 /// # Errors
 ///
@@ -37,12 +41,16 @@ pub fn refuse_io_uring() -> io::Result<()> {
     install(&mut program)
 }
 
-/// The same for `sendmsg` with `MSG_ZEROCOPY`, which from now on fails with `ENOBUFS`: as if all memory that a socket may use for
-/// what is not completed were used up.
+/// `int prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, …)` as [`refuse_io_uring`], for `sendmsg` with `MSG_ZEROCOPY`, which from now on
+/// fails with `ENOBUFS`: as if all memory that a socket may use for what is not completed were used up.
+///
+/// Differs from what a full socket does in that it never ends.
+///
+/// Safe, as that is.
 ///
 /// # Errors
 ///
-/// As [`refuse_io_uring`].
+/// As [`refuse_io_uring`]. man 2 seccomp.
 pub fn starve_zero_copy() -> io::Result<()> {
     install(&mut [
         load(NUMBER_AT),

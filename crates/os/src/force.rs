@@ -27,6 +27,8 @@ impl Mapping {
     /// Differs from the call in that the range need not begin on a page. After it, the first store into
     /// each page is a fault again: a page is protected while it is written.
     ///
+    /// Safe, since writing pages out changes no byte of them.
+    ///
     /// # Errors
     ///
     /// `EIO`, `ENOSPC`: some page did not reach the disk, and the next call may succeed all the same;

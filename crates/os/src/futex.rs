@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::thread::futex::{self, Flags};
 
-/// `futex(word, FUTEX_WAIT_PRIVATE, expected, timeout)`: sleeps if `word` is `expected`, until a [`wake_all`] or `deadline`.
+/// `long futex(uint32_t *word, FUTEX_WAIT_PRIVATE, uint32_t expected, const struct timespec *timeout)`: sleeps if `word` is `expected`, until a [`wake_all`] or `deadline`.
 ///
 /// Differs from the call in that the time is a point and not a span, and in that nothing is told apart: it was woken, the word had
 /// another value, a signal came or the time is over. Look at what you wait for, and at the clock.
+///
+/// Safe, since the word is borrowed, and the kernel only reads it.
 ///
 /// man 2 futex.
 pub fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>) {
@@ -26,7 +28,11 @@ pub fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>) {
     }
 }
 
-/// `futex(word, FUTEX_WAKE_PRIVATE, INT_MAX)`: wakes every thread that sleeps on `word`. Change the word before.
+/// `long futex(uint32_t *word, FUTEX_WAKE_PRIVATE, INT_MAX)`: wakes every thread that sleeps on `word`. Change the word before.
+///
+/// Differs from the call in that it cannot fail: the word is there.
+///
+/// Safe, since the kernel takes the word's address for a name and no more.
 ///
 /// man 2 futex.
 pub fn wake_all(word: &AtomicU32) {

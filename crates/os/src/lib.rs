@@ -2,8 +2,8 @@
 //!
 //! One small safe function per call: borrowed descriptors and slices in, values out. The crate
 //! knows no policy: it never retries beyond `EINTR`, never loops over short transfers unless the
-//! name says so, starts no thread and logs nothing. Each function's text names the C call, what it
-//! adds to it, its errors and the manual page.
+//! name says so, starts no thread and logs nothing. Each function's text names the C call, how it
+//! differs from it, why it is safe, its errors and the manual page.
 //!
 //! The heart is [`Mapping`]. It never lends a slice of its memory, because a kernel, another
 //! thread or another process may change that memory while the slice lives. Bytes are copied in and
@@ -75,9 +75,11 @@ pub use pipe::Pipe;
 pub use space::Space;
 pub use touch::Touch;
 
-/// The size of a page of memory in bytes, as the kernel counts it; a power of two.
+/// `long sysconf(_SC_PAGESIZE)`: the size of a page of memory in bytes, as the kernel counts it; a power of two.
 ///
-/// `sysconf(_SC_PAGESIZE)`, read once by the C library or the loader.
+/// Differs from the call in that it is made once, and cannot fail.
+///
+/// Safe, since no memory is handed over. man 3 sysconf.
 #[must_use]
 pub fn page_size() -> usize {
     rustix::param::page_size()

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 
-/// `getrlimit(RLIMIT_MEMLOCK)`: the bytes this process may lock in all; `None`: as many as there are.
+/// `int getrlimit(RLIMIT_MEMLOCK, struct rlimit *)`: the bytes this process may lock in all; `None`: as many as there are.
 ///
 /// Differs from the call in that a thread with `CAP_IPC_LOCK` has no limit, whatever is set: that is
 /// how the kernel counts. man 2 getrlimit, man 7 capabilities.
+///
+/// Safe, since the kernel writes numbers into a place of their size.
 #[must_use]
 pub fn memory_lock() -> Option<u64> {
     // Where capabilities cannot be asked for, the limit counts.
@@ -22,16 +24,17 @@ pub fn memory_lock() -> Option<u64> {
     getrlimit(Resource::Memlock).current
 }
 
-/// The least memory limit of the cgroup that this process is in and of those above it, in bytes; `None`:
-/// there is none. The page cache that a process brought in counts too, and what is locked cannot be
-/// taken back: past this limit the process is killed.
+/// `/proc/self/cgroup`, `/proc/self/mountinfo`, and `memory.max` (version 2) or `memory.limit_in_bytes` (version 1) below what they
+/// name: the least memory limit of the cgroup that this process is in and of those above it, in bytes; `None`: there is none. The
+/// page cache that a process brought in counts too, and what is locked cannot be taken back: past this limit the process is killed.
 ///
-/// `memory.max` (version 2) or `memory.limit_in_bytes` (version 1), found by `/proc/self/cgroup` and
-/// `/proc/self/mountinfo`. man 7 cgroups.
+/// Differs from the files in that the limits of the groups above count, too.
+///
+/// Safe, since no memory is handed over.
 ///
 /// # Errors
 ///
-/// When `/proc` cannot be read. Limits above what this process may see are not known.
+/// When `/proc` cannot be read. Limits above what this process may see are not known. man 7 cgroups.
 pub fn cgroup_memory() -> io::Result<Option<u64>> {
     let groups = fs::read_to_string("/proc/self/cgroup")?;
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;

@@ -63,6 +63,8 @@ impl Mapping {
     /// Differs from the call in that a refusal carries the limit that was in force. A cgroup's
     /// memory limit refuses nothing, it kills: stay well below it.
     ///
+    /// Safe, since locking changes no byte.
+    ///
     /// # Errors
     ///
     /// [`LockRefused`]: `ENOMEM` or `EPERM` past `RLIMIT_MEMLOCK`, `EAGAIN` when some page could not
@@ -85,6 +87,8 @@ impl Mapping {
     /// Differs from the call as [`Mapping::lock`] does. The whole range counts against the limit at
     /// once, used or not.
     ///
+    /// Safe, since locking changes no byte.
+    ///
     /// # Errors
     ///
     /// As [`Mapping::lock`]; `ENOSYS` on kernels before 4.4. man 2 mlock2.
@@ -102,6 +106,10 @@ impl Mapping {
 
     /// `int munlock(const void *address, size_t size)`: lets the pages that `range` touches be
     /// evicted again. A page is locked once however often it was locked.
+    ///
+    /// Differs from the call in that the range need not begin on a page.
+    ///
+    /// Safe, since unlocking changes no byte.
     ///
     /// # Errors
     ///

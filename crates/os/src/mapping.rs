@@ -71,6 +71,10 @@ impl Mapping {
     ///
     /// `size` in bytes; zero is allowed and gives an empty mapping.
     ///
+    /// Differs from the call in that a size of zero is allowed.
+    ///
+    /// Safe, since nobody else knows the memory, and it goes with the value.
+    ///
     /// # Errors
     ///
     /// `ENOMEM` when the address space or the kernel's overcommit limit does not allow it.
@@ -85,6 +89,8 @@ impl Mapping {
     ///
     /// Differs from `MAP_SHARED | MAP_ANONYMOUS` in nothing but the two calls it takes: the kernel
     /// backs both by a nameless file of its own. `size` in bytes; zero is allowed.
+    ///
+    /// Safe, since the memory is reached by atomics alone, whoever else has it, and its file is nobody else's to cut.
     ///
     /// # Errors
     ///
@@ -103,6 +109,8 @@ impl Mapping {
     ///
     /// Differs from the call as [`Mapping::shared`] does. Whether a page that was not copied into
     /// shows later writes to the file is not said by POSIX; on Linux it does.
+    ///
+    /// Safe, since the memory is reached by atomics alone, and a page that is not there is an error.
     ///
     /// # Errors
     ///
@@ -125,6 +133,8 @@ impl Mapping {
     /// any other on. A file that is truncated later is met that way. A store may still need a block
     /// that the disk does not have: allocate the file in full before mapping it.
     ///
+    /// Safe, since the memory is reached by atomics alone, whoever else writes the file, and a page that is not there is an error.
+    ///
     /// # Errors
     ///
     /// `InvalidInput` when the file is shorter than `size`; what `mmap`, `fstat` and `sigaction`
@@ -139,9 +149,13 @@ impl Mapping {
     /// `mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0)`: as [`Mapping::shared`] for a file that is
     /// open for reading; nothing can be copied in.
     ///
+    /// Differs from the call as [`Mapping::shared`] does.
+    ///
+    /// Safe, as that is: nothing is ever stored.
+    ///
     /// # Errors
     ///
-    /// As [`Mapping::shared`].
+    /// As [`Mapping::shared`]. man 2 mmap.
     pub fn shared_read_only(file: &File, size: usize) -> io::Result<Mapping> {
         check_size(file, size)?;
         guard::install()?;
@@ -168,6 +182,10 @@ impl Mapping {
     ///
     /// Dropping does the same and cannot say. Pages of a file that were changed stay in the page
     /// cache and reach the disk as ever.
+    ///
+    /// Differs from the call in that it is the whole of the mapping that goes.
+    ///
+    /// Safe, since the value ends with it, and nothing borrows from it.
     ///
     /// # Errors
     ///

@@ -21,6 +21,8 @@ impl Pipe {
     /// Differs from the calls in that a refused size is no error: the pipe then has the kernel's
     /// (64 KiB, or less for a user with many pipes).
     ///
+    /// Safe, since both ends belong to the value.
+    ///
     /// # Errors
     ///
     /// `EMFILE`, `ENFILE`, `ENOMEM`. man 2 pipe, man 2 fcntl.
@@ -46,6 +48,10 @@ impl Pipe {
     /// `at` is a place in a file; `None` for what has none (sockets, pipes). Pages of a file that are
     /// not in memory are read within the call.
     ///
+    /// Differs from the call in that what is in the pipe is counted, and in that it never blocks on the pipe.
+    ///
+    /// Safe, since no memory is handed over but the pages of the file, by the kernel to itself.
+    ///
     /// # Errors
     ///
     /// `WouldBlock` when the pipe is full or `from` has nothing now; `EINVAL` when `from` cannot do it;
@@ -66,6 +72,10 @@ impl Pipe {
 
     /// `ssize_t splice(int pipe, NULL, int to, off_t *at, size_t size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK)`:
     /// moves at most `size` bytes out of the pipe; the count may be less. With `more`, `SPLICE_F_MORE`.
+    ///
+    /// Differs from the call in that no more is asked for than is in the pipe.
+    ///
+    /// Safe, since no memory is handed over.
     ///
     /// # Errors
     ///
@@ -89,6 +99,10 @@ impl Pipe {
     }
 
     /// `ssize_t read(int pipe, void *into, size_t size)`: copies bytes out of the pipe.
+    ///
+    /// Differs from the call in that what is left in the pipe is counted.
+    ///
+    /// Safe, since the kernel fills a slice that is borrowed alone.
     ///
     /// # Errors
     ///

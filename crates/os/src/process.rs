@@ -83,12 +83,15 @@ impl Process {
         }
     }
 
-    /// Reads the counters of `/proc/PID/io`.
+    /// `/proc/PID/io`: what a process has read and written.
+    ///
+    /// Differs from the file in the names.
+    ///
+    /// Safe, since no memory is handed over.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such process, `PermissionDenied`, `InvalidData` when a line is
-    /// missing.
+    /// `NotFound` when there is no such process, `PermissionDenied`, `InvalidData` when a line is missing. man 5 proc_pid_io.
     pub fn io_counters(self) -> io::Result<IoCounters> {
         let text = fs::read_to_string(self.file("io"))?;
         Ok(IoCounters {
@@ -101,11 +104,15 @@ impl Process {
         })
     }
 
-    /// Reads what the process holds of memory.
+    /// `/proc/PID/smaps_rollup` and `/proc/PID/status`: what a process holds of memory.
+    ///
+    /// Differs from the files in that all is in bytes.
+    ///
+    /// Safe, since no memory is handed over.
     ///
     /// # Errors
     ///
-    /// As [`Process::io_counters`].
+    /// As [`Process::io_counters`]. man 5 proc_pid_smaps.
     pub fn memory(self) -> io::Result<Memory> {
         let rollup = fs::read_to_string(self.file("smaps_rollup"))?;
         let status = fs::read_to_string(self.file("status"))?;
@@ -119,6 +126,10 @@ impl Process {
 
     /// `clock_getcpuclockid(pid_t pid, clockid_t *)` and `clock_gettime`: the time on a processor, user and kernel, of all threads,
     /// ended ones included.
+    ///
+    /// Differs from the calls in that an id that no process can have is `ESRCH`, whatever the C library makes of it.
+    ///
+    /// Safe, since the kernel writes a number and a time into places of their size.
     ///
     /// # Errors
     ///
@@ -162,6 +173,10 @@ pub fn io_write_bytes() -> io::Result<u64> {
 }
 
 /// `int getrusage(int who, struct rusage *)`: what the process or the calling thread has used.
+///
+/// Differs from the call in that it gives no more than what is looked at here: times, faults and waits.
+///
+/// Safe, since the kernel fills a place of the structure's size.
 ///
 /// # Errors
 ///
@@ -207,6 +222,8 @@ pub struct GiveWayRefused {
 /// Differs from what POSIX says of the call, which names the process: on Linux it is the thread alone. What lies outside of -20 to 19 is
 /// taken for the nearest of these.
 ///
+/// Safe, since no memory is handed over.
+///
 /// # Errors
 ///
 /// [`GiveWayRefused`]: `EACCES`, `EPERM` when a lower value is asked for than the thread has, without the privilege, or where a filter of
@@ -223,6 +240,8 @@ pub fn give_way(nice: i32) -> Result<(), GiveWayRefused> {
 ///
 /// Differs from the call in that -1 is a value like any other.
 ///
+/// Safe, since no memory is handed over.
+///
 /// # Errors
 ///
 /// None in practice; what the call gives. man 2 getpriority.
@@ -230,12 +249,16 @@ pub fn gives_way() -> io::Result<i32> {
     Ok(rustix::process::getpriority_process(None)?)
 }
 
-/// The id that the kernel chose at random when it booted: two equal ones prove that the page cache
-/// of then is the page cache of now. `/proc/sys/kernel/random/boot_id`, man 5 proc.
+/// `/proc/sys/kernel/random/boot_id`: the id that the kernel chose at random when it booted. Two equal ones prove that the page
+/// cache of then is the page cache of now.
+///
+/// Differs from the file in nothing but the line's end.
+///
+/// Safe, since no memory is handed over.
 ///
 /// # Errors
 ///
-/// When `/proc` is not mounted.
+/// When `/proc` is not mounted. man 5 proc_sys_kernel.
 pub fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
         .trim()

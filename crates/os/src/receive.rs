@@ -89,6 +89,9 @@ impl Incoming for Seen<'_> {
 /// Differs from the call in that it never blocks on the socket. Pages of a mapping that are not in memory are brought in within the
 /// call. What was in the range before is gone, also behind the count.
 ///
+/// Safe, since the range lies in a mapping that is borrowed and of whose bytes nobody holds a plain reference; `behind` is borrowed
+/// alone.
+///
 /// # Errors
 ///
 /// `WouldBlock` when nothing waits; `ConnectionReset`; [`MemoryFault`] when the mapping has faulted before, or has no page for the
@@ -150,7 +153,11 @@ fn receive(
     }
 }
 
-/// `ioctl(socket, FIONREAD, int *)`: how many bytes wait to be received.
+/// `int ioctl(int socket, FIONREAD, int *)`: how many bytes wait to be received.
+///
+/// Differs from the call in the number's type.
+///
+/// Safe, since the kernel writes a number into a place of its size.
 ///
 /// # Errors
 ///
@@ -160,11 +167,15 @@ pub fn waiting(socket: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-/// `setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, …)`: `poll` and its like call the socket readable from so many bytes on. Says what
+/// `int setsockopt(int socket, SOL_SOCKET, SO_RCVLOWAT, const int *, socklen_t)`: `poll` and its like call the socket readable from so many bytes on. Says what
 /// holds then, which is less where the kernel's limit on receive buffers (`tcp_rmem`) is less.
 ///
 /// An end of what the peer sends, an error, and a buffer that can take no more make it readable all the same. `recv` does not wait for
 /// it where it does not block.
+///
+/// Differs from the call in that it asks after what has come of it.
+///
+/// Safe, since the option is a number that lives through the calls.
 ///
 /// # Errors
 ///

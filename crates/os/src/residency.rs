@@ -17,6 +17,8 @@ impl Mapping {
     /// Differs from the call in that it counts, and asks about large ranges in parts. The answer is
     /// old the moment it is given.
     ///
+    /// Safe, since the pages lie in the mapping, and the kernel fills a byte for each into a list of that length.
+    ///
     /// # Errors
     ///
     /// What the call gives. For a file that this process could not write, the kernel answers as if
@@ -52,12 +54,17 @@ impl Mapping {
         Ok(self.resident_pages(range)? == count)
     }
 
-    /// As [`Mapping::resident_pages`], page by page: `pages` becomes one byte for each page that `range`
-    /// touches, of which the lowest bit says whether the page is in memory; the others mean nothing.
+    /// `int mincore(void *address, size_t size, unsigned char *vector)`: as [`Mapping::resident_pages`], page by page. `pages`
+    /// becomes one byte for each page that `range` touches, of which the lowest bit says whether the page is in memory; the others
+    /// mean nothing.
+    ///
+    /// Differs from the call in that the range need not begin on a page.
+    ///
+    /// Safe, as that is.
     ///
     /// # Errors
     ///
-    /// As [`Mapping::resident_pages`].
+    /// As [`Mapping::resident_pages`]. man 2 mincore.
     ///
     /// # Panics
     ///

@@ -39,6 +39,9 @@ impl Piece<'_> {
 /// and that it never blocks on the socket and never raises `SIGPIPE`. Pages of a mapping that are
 /// not in memory are read from the disk within the call.
 ///
+/// Safe, since the kernel only reads what the pieces borrow; mapped bytes that change meanwhile are sent as they were or as they
+/// are.
+///
 /// # Errors
 ///
 /// `WouldBlock` when the socket takes nothing now; `BrokenPipe`, `ConnectionReset`; `EFAULT` when a
@@ -53,12 +56,16 @@ pub fn send_gather(socket: BorrowedFd<'_>, pieces: &[Piece<'_>], more: bool) -> 
     send_pieces(socket, pieces.iter().cloned(), more)
 }
 
-/// As [`send_gather`], of pieces that lie in no list: for a few of them no memory is allocated. `pieces` is gone through twice, and
-/// has to give the same both times.
+/// `ssize_t sendmsg(int socket, const struct msghdr *, MSG_NOSIGNAL | MSG_DONTWAIT)`: as [`send_gather`], of pieces that lie in no
+/// list; for a few of them no memory is allocated. `pieces` is gone through twice, and has to give the same both times.
+///
+/// Differs from the call as that does.
+///
+/// Safe, as that is: the pieces' borrows outlive the call.
 ///
 /// # Errors
 ///
-/// As [`send_gather`].
+/// As [`send_gather`]. man 2 sendmsg.
 ///
 /// # Panics
 ///
@@ -165,9 +172,13 @@ fn send_vectors(
 /// from byte `at`, straight from the page cache; the count may be less, and is 0 at the end of the
 /// file only. The kernel sends at most 2,147,479,552 bytes a call.
 ///
-/// The file's own place is left alone. It blocks when the socket does: make it non-blocking. Pages
+/// It blocks when the socket does: make it non-blocking. Pages
 /// that are not in memory are read from the disk within the call. After the return the socket may
 /// still refer to the file's pages: bytes once sent must not be changed.
+///
+/// Differs from the call in that the file's own place is left alone, and it begins again when a signal interrupted it.
+///
+/// Safe, since no memory is handed over.
 ///
 /// # Errors
 ///

@@ -18,6 +18,8 @@ impl Space {
     /// Differs from the call in that it counts bytes, and as `df` does: what is kept for the superuser is neither used nor available. The
     /// answer is old the moment it is given.
     ///
+    /// Safe, since the kernel fills a place of the structure's size.
+    ///
     /// # Errors
     ///
     /// What the call gives. man 3 statvfs.

@@ -79,6 +79,10 @@ pub struct Notification {
 impl Ring {
     /// `int io_uring_setup(unsigned int entries, struct io_uring_params *)`, and the mappings of its queues.
     ///
+    /// Differs from the call in that an old kernel and a refusal are cases of their own.
+    ///
+    /// Safe, since the queues belong to the ring, which nobody else reaches.
+    ///
     /// # Errors
     ///
     /// [`RingError`]: `ENOSYS`, an old kernel; `EPERM` and `EACCES`, a filter of system calls or `kernel.io_uring_disabled` says no;
@@ -94,7 +98,13 @@ impl Ring {
         })
     }
 
-    /// `io_uring_register(…, IORING_REGISTER_PROBE, …)`: what the kernel has; before Linux 5.6, nothing.
+    /// `int io_uring_register(unsigned int fd, IORING_REGISTER_PROBE, void *probe, unsigned int count)`: what the kernel has; before Linux 5.6, nothing.
+    ///
+    /// Differs from the call in that a kernel that cannot be asked has nothing.
+    ///
+    /// Safe, since the kernel fills a list of the length that it is told.
+    ///
+    /// man 2 io_uring_register.
     #[must_use]
     pub fn operations(&self) -> Operations {
         let mut probe = Probe::new();
@@ -106,8 +116,12 @@ impl Ring {
         }
     }
 
-    /// `io_uring_register(…, IORING_REGISTER_BUFFERS, …)`: makes a buffer of `count` parts of `part_size` bytes,
+    /// `int io_uring_register(unsigned int fd, IORING_REGISTER_BUFFERS, const struct iovec *, unsigned int count)`: makes a buffer of `count` parts of `part_size` bytes,
     /// rounded up to whole pages, and has the kernel keep its pages at hand.
+    ///
+    /// Differs from the call in that the memory is made, and one buffer is all there is.
+    ///
+    /// Safe, since the buffer is the ring's own, for as long as there is one.
     ///
     /// # Errors
     ///
@@ -138,6 +152,10 @@ impl Ring {
 
     /// `IORING_OP_READ_FIXED`, one for each part of the registered buffer, all at once: reads from byte `at` of `file`, at most `size`
     /// bytes, and lends what was read. Less than asked at the end of the file, or where a read stopped.
+    ///
+    /// Differs from the operation in that it is waited for.
+    ///
+    /// Safe, since it is waited for, and where waiting fails the buffer is given up and never freed.
     ///
     /// # Errors
     ///
@@ -180,6 +198,10 @@ impl Ring {
     ///
     /// Each is done by a thread of the kernel, since it may wait for the disk. The socket is to be non-blocking.
     ///
+    /// Differs from the operations in that they are waited for.
+    ///
+    /// Safe, since both descriptors are borrowed until it is done.
+    ///
     /// # Errors
     ///
     /// The first's; when bytes went in, the second's comes with the next try to move them out. man 2 splice.
@@ -212,6 +234,10 @@ impl Ring {
     }
 
     /// `IORING_OP_SEND_ZC`: sends `range` of `mapping` without copying it.
+    ///
+    /// Differs from the operation in that it is waited for, and asks how the bytes travelled where the kernel tells (Linux 6.2).
+    ///
+    /// Safe, since the kernel only reads the mapping, and holds the pages that it still refers to by itself.
     ///
     /// # Errors
     ///

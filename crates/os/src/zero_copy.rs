@@ -66,6 +66,8 @@ const ENOTSUPP: i32 = 524;
 ///
 /// Differs from the call in nothing but that it is never switched off.
 ///
+/// Safe, since the option is a number that lives through the call.
+///
 /// # Errors
 ///
 /// [`EnableError`]: `ENOPROTOOPT`, an old kernel; `EOPNOTSUPP` (`ENOTSUPP`, 524, on older kernels), sockets that are neither TCP nor UDP;
@@ -91,6 +93,12 @@ pub fn enable(socket: BorrowedFd<'_>) -> Result<(), EnableError> {
 
 /// `ssize_t sendmsg(int socket, …, MSG_ZEROCOPY | MSG_NOSIGNAL | MSG_DONTWAIT)`: sends `range` of
 /// `mapping`; the count may be less. Each call that succeeds has the next number, see [`Completion`].
+///
+/// Differs from the call in that it never blocks on the socket and never raises `SIGPIPE`, and that a range of a mapping is all
+/// that can be sent.
+///
+/// Safe, since the kernel only reads the mapping, and holds the pages that it still refers to by itself: bytes that change
+/// meanwhile are sent as they were or as they are.
 ///
 /// # Errors
 ///
@@ -137,6 +145,8 @@ pub fn send(
 /// none now.
 ///
 /// Differs from the call in that other messages of the error queue are passed over.
+///
+/// Safe, since the kernel fills a place of the size that it is told, and what is read of it was checked to be there.
 ///
 /// # Errors
 ///

@@ -31,11 +31,16 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// All that this network namespace has, by name.
+    /// `int ioctl(int socket, SIOCETHTOOL, struct ifreq *)` with `ETHTOOL_GSG` for each name in `/sys/class/net`: all that this
+    /// network namespace has, by name.
+    ///
+    /// Differs from the call in that an interface that does not answer is listed all the same.
+    ///
+    /// Safe, since the structures that the kernel reads and fills live through the call.
     ///
     /// # Errors
     ///
-    /// `/sys/class/net` cannot be read, or no socket is to be had.
+    /// `/sys/class/net` cannot be read, or no socket is to be had. man 7 netdevice.
     pub fn all() -> io::Result<Vec<Interface>> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         let mut interfaces = Vec::new();
