@@ -5,8 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use pagelog_commit_log::{
-    IndexReader, Indexed, Log, LogOptions, NewEntry, Offset, Opened, Producer, Route, Storage,
-    StreamId,
+    IndexReader, Indexed, Log, LogOptions, NewEntry, Offset, Opened, Route, Storage, StreamId,
 };
 use pagelog_record::crc32c;
 use pagelog_testing::MemoryStorage;
@@ -142,10 +141,7 @@ fn original() -> &'static ([u8; 16], Vec<u8>, Told) {
                 count: 1 + number % 3,
                 append_time_ms: 5,
                 record_time_max_ms: i64::from(number),
-                producer: Producer::NONE,
-                head: &[],
-                body: &payload[..number as usize % 100],
-                patch: |_, _| {},
+                ..NewEntry::record(&payload[..number as usize % 100])
             };
             log.append(&stream, &entry).expect("there is room");
         }

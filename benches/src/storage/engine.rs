@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use pagelog_commit_log::{
-    AppendError, Appended, Log, LogOptions, NewEntry, Opened, Producer, Route, Storage, Stream,
-    StreamId, WaitOutcome, Warm,
+    AppendError, Appended, Log, LogOptions, NewEntry, Opened, Route, Storage, Stream, StreamId,
+    WaitOutcome, Warm,
 };
 use pagelog_flush::{Flush, Interval, Policy, Report};
 use pagelog_segment::{Directory, State};
@@ -206,15 +206,7 @@ impl Engine {
 
 /// An entry of one record.
 pub(super) fn entry(payload: &[u8]) -> NewEntry<'_> {
-    NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: 0,
-        producer: Producer::NONE,
-        head: &[],
-        body: payload,
-        patch: |_, _| {},
-    }
+    NewEntry::record(payload)
 }
 
 /// The thread that syncs and is none of `others`. A thread names itself when it has begun.

@@ -13,7 +13,7 @@ use std::io::BufRead;
 use std::sync::Arc;
 
 use pagelog_commit_log::{
-    AppendError, Log, LogOptions, NewEntry, Offset, Opened, Producer, Route, StreamId, SyncSide,
+    AppendError, Log, LogOptions, NewEntry, Offset, Opened, Route, StreamId, SyncSide,
 };
 use pagelog_segment::Directory;
 
@@ -68,15 +68,7 @@ fn append(
     journal: StreamId,
     text: &[u8],
 ) -> Result<(), Box<dyn Error>> {
-    let entry = NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: -1,
-        producer: Producer::NONE,
-        head: &[],
-        body: text,
-        patch: |_, _| {},
-    };
+    let entry = NewEntry::record(text);
     loop {
         match log.append(&log.stream(journal), &entry) {
             Ok(_) => return Ok(()),

@@ -49,6 +49,30 @@ pub struct NewEntry<'a> {
     pub patch: fn(Assigned, &mut [u8]),
 }
 
+impl<'a> NewEntry<'a> {
+    /// One record without a time, of nobody in particular, stored as it is.
+    ///
+    /// ```
+    /// # use pagelog_commit_log::NewEntry;
+    /// let entry = NewEntry {
+    ///     append_time_ms: 1_700_000_000_000,
+    ///     ..NewEntry::record(b"of a time")
+    /// };
+    /// assert_eq!(entry.count, 1);
+    /// ```
+    pub const fn record(body: &'a [u8]) -> NewEntry<'a> {
+        NewEntry {
+            count: 1,
+            append_time_ms: 0,
+            record_time_max_ms: -1,
+            producer: Producer::NONE,
+            head: &[],
+            body,
+            patch: |_, _| {},
+        }
+    }
+}
+
 /// What the log gives to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assigned {

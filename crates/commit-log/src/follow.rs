@@ -17,7 +17,7 @@ use crate::watermark::{WaitOutcome, Watermark};
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use pagelog_commit_log::{Log, LogOptions, NewEntry, Opened, Producer, Route, StreamId};
+/// # use pagelog_commit_log::{Log, LogOptions, NewEntry, Opened, Route, StreamId};
 /// use std::time::Duration;
 /// use pagelog_commit_log::{Follower, Offset, WaitOutcome};
 ///
@@ -26,15 +26,7 @@ use crate::watermark::{WaitOutcome, Watermark};
 /// # let storage = Arc::new(pagelog_segment::Directory::open(directory.path())?);
 /// # let options = LogOptions::new(1 << 20, Route::Mapped, 1 << 16);
 /// # let Opened { log, mut sync, .. } = Log::open(storage, options, &mut |_| Ok(()))?;
-/// # let entry = NewEntry {
-/// #     count: 1,
-/// #     append_time_ms: 0,
-/// #     record_time_max_ms: 0,
-/// #     producer: Producer::NONE,
-/// #     head: &[],
-/// #     body: b"hello",
-/// #     patch: |_, _| {},
-/// # };
+/// # let entry = NewEntry::record(b"hello");
 /// let stream = log.stream(StreamId(1));
 /// let mut follower = Follower::new(&log, &stream, log.durable(), Offset(0));
 /// assert!(follower.read(1 << 20)?.is_empty());

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use pagelog_commit_log::{Log, LogOptions, NewEntry, Offset, Opened, Producer, Route, StreamId};
+//! use pagelog_commit_log::{Log, LogOptions, NewEntry, Offset, Opened, Route, StreamId};
 //! use pagelog_segment::Directory;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,15 +15,7 @@
 //! let Opened { log, mut sync, .. } = Log::open(storage, options, &mut |_| Ok(()))?;
 //!
 //! let stream = log.stream(StreamId(1));
-//! let appended = log.append(&stream, &NewEntry {
-//!     count: 1,
-//!     append_time_ms: 0,
-//!     record_time_max_ms: 0,
-//!     producer: Producer::NONE,
-//!     head: &[],
-//!     body: b"the first record",
-//!     patch: |_, _| {},
-//! })?;
+//! let appended = log.append(&stream, &NewEntry::record(b"the first record"))?;
 //! sync.write()?;
 //! sync.sync()?;
 //! assert!(log.durable().get() >= appended.end);

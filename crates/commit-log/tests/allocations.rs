@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pagelog_commit_log::{
-    IndexWork, Log, LogOptions, NewEntry, Opened, Producer, Route, Stream, StreamId, SyncSide,
+    IndexWork, Log, LogOptions, NewEntry, Opened, Route, Stream, StreamId, SyncSide,
 };
 use pagelog_os::{Allocations, CountingAllocator};
 use pagelog_segment::Directory;
@@ -19,13 +19,8 @@ const INDEX_MEMORY: usize = 16 << 10;
 
 fn append(log: &Log, stream: &Stream) {
     let entry = NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: 0,
-        producer: Producer::NONE,
         head: &PAYLOAD[..10],
-        body: &PAYLOAD[10..],
-        patch: |_, _| {},
+        ..NewEntry::record(&PAYLOAD[10..])
     };
     log.append(stream, &entry).unwrap();
 }

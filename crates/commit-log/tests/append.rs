@@ -156,15 +156,7 @@ fn a_full_ring_is_busy_until_it_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let Opened { log, mut sync, .. } = open(directory.path(), ROUTES[0]);
     let stream = log.stream(StreamId(1));
-    let entry = NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: 0,
-        producer: Producer::NONE,
-        head: &[],
-        body: &[7; 1000],
-        patch: |_, _| {},
-    };
+    let entry = NewEntry::record(&[7; 1000]);
     let mut appended = 0;
     let busy = loop {
         match log.append(&stream, &entry) {
@@ -188,13 +180,8 @@ fn the_size_of_a_payload_is_bounded() {
     let directory = tempfile::tempdir().unwrap();
     let Opened { log, .. } = open(directory.path(), Route::Mapped);
     let entry = NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: 0,
-        producer: Producer::NONE,
         head: &[0; 1],
-        body: &[0; 2048],
-        patch: |_, _| {},
+        ..NewEntry::record(&[0; 2048])
     };
     let refused = log.append(&log.stream(StreamId(1)), &entry);
     assert!(matches!(

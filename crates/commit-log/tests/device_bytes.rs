@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pagelog_commit_log::{
-    Log, LogOptions, NewEntry, Opened, Position, Producer, Route, StreamId, SyncSide, Warm,
+    Log, LogOptions, NewEntry, Opened, Position, Route, StreamId, SyncSide, Warm,
 };
 use pagelog_os::file::{FileAdvice, advise};
 use pagelog_os::process::io_write_bytes;
@@ -152,15 +152,7 @@ fn append_synced(log: &Log, sync: &mut SyncSide) {
 }
 
 fn append(log: &Log, body: &[u8]) -> Position {
-    let entry = NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: 0,
-        producer: Producer::NONE,
-        head: &[],
-        body,
-        patch: |_, _| {},
-    };
+    let entry = NewEntry::record(body);
     let stream = log.stream(StreamId(1));
     let appended = log.append(&stream, &entry).unwrap();
     appended.end

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagelog_commit_log::{
-    AppendError, Carry, CarryError, Follower, Log, LogOptions, NewEntry, Offset, Opened, Producer,
-    Route, Stream, StreamId, SyncSide, WaitOutcome,
+    AppendError, Carry, CarryError, Follower, Log, LogOptions, NewEntry, Offset, Opened, Route,
+    Stream, StreamId, SyncSide, WaitOutcome,
 };
 use pagelog_testing::{Errno, Fault, MemoryStorage, Operation};
 
@@ -44,15 +44,7 @@ fn followed(route: Route) -> Followed {
 impl Followed {
     fn append(&mut self, stream: u32, body: &[u8]) {
         let stream = self.log.stream(StreamId(stream));
-        let entry = NewEntry {
-            count: 1,
-            append_time_ms: 0,
-            record_time_max_ms: 0,
-            producer: Producer::NONE,
-            head: &[],
-            body,
-            patch: |_, _| {},
-        };
+        let entry = NewEntry::record(body);
         while let Err(error) = self.log.append(&stream, &entry) {
             self.room(error);
         }

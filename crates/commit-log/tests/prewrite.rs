@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pagelog_commit_log::{
-    AppendError, Kind, Log, LogOptions, NewEntry, Opened, Position, Producer, Route, StreamId,
-    SyncSide,
+    AppendError, Kind, Log, LogOptions, NewEntry, Opened, Position, Route, StreamId, SyncSide,
 };
 use pagelog_segment::{Storage, file_name};
 use pagelog_testing::{Errno, Fault, MemoryStorage, Operation};
@@ -36,15 +35,7 @@ fn open(storage: &MemoryStorage) -> (Arc<Log>, SyncSide, usize) {
 }
 
 fn append_synced(log: &Log, sync: &mut SyncSide) -> Position {
-    let entry = NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: 0,
-        producer: Producer::NONE,
-        head: &[],
-        body: &[7; 1024],
-        patch: |_, _| {},
-    };
+    let entry = NewEntry::record(&[7; 1024]);
     let stream = log.stream(StreamId(1));
     loop {
         match log.append(&stream, &entry) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pagelog_commit_log::{
-    AppendError, Log, LogOptions, NewEntry, Opened, Producer, Route, StreamId, SyncSide, Warm,
+    AppendError, Log, LogOptions, NewEntry, Opened, Route, StreamId, SyncSide, Warm,
 };
 use pagelog_os::process::{Process, Scope, usage};
 use pagelog_page_cache::State;
@@ -41,15 +41,7 @@ fn open(path: &Path, warm: Option<Warm>) -> (Arc<Log>, SyncSide) {
 
 fn append(log: &Log) -> Result<(), AppendError> {
     let stream = log.stream(StreamId(1));
-    let entry = NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: 0,
-        producer: Producer::NONE,
-        head: &[],
-        body: &PAYLOAD,
-        patch: |_, _| {},
-    };
+    let entry = NewEntry::record(&PAYLOAD);
     log.append(&stream, &entry).map(drop)
 }
 

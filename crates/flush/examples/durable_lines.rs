@@ -13,8 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pagelog_commit_log::{
-    AppendError, Appended, Log, LogOptions, NewEntry, Opened, Producer, Route, Stream, StreamId,
-    WaitOutcome,
+    AppendError, Appended, Log, LogOptions, NewEntry, Opened, Route, Stream, StreamId, WaitOutcome,
 };
 use pagelog_flush::{Flush, Policy};
 use pagelog_segment::Directory;
@@ -66,15 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn append(log: &Log, stream: &Stream, line: &[u8]) -> Result<Appended, AppendError> {
-    let entry = NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: -1,
-        producer: Producer::NONE,
-        head: &[],
-        body: line,
-        patch: |_, _| {},
-    };
+    let entry = NewEntry::record(line);
     loop {
         match log.append(stream, &entry) {
             Err(AppendError::Busy(busy)) => log.wait_room(busy, ROOM_TIMEOUT),

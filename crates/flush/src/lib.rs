@@ -4,7 +4,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use pagelog_commit_log::{Log, LogOptions, NewEntry, Producer, Route, StreamId, WaitOutcome};
+//! use pagelog_commit_log::{Log, LogOptions, NewEntry, Route, StreamId, WaitOutcome};
 //! use pagelog_flush::{Flush, Policy};
 //! use pagelog_segment::Directory;
 //!
@@ -17,15 +17,7 @@
 //! let flush = Flush::start(opened.sync, Policy::Sync)?;
 //!
 //! let stream = log.stream(StreamId(1));
-//! let appended = log.append(&stream, &NewEntry {
-//!     count: 1,
-//!     append_time_ms: 0,
-//!     record_time_max_ms: 0,
-//!     producer: Producer::NONE,
-//!     head: &[],
-//!     body: b"survives a power cut",
-//!     patch: |_, _| {},
-//! })?;
+//! let appended = log.append(&stream, &NewEntry::record(b"survives a power cut"))?;
 //! assert_eq!(log.durable().wait(appended.end, None), WaitOutcome::Reached);
 //! let report = flush.stop()?;
 //! assert!(report.counters.syncs > 0);

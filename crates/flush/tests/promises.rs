@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagelog_commit_log::{
-    AppendError, Appended, Log, LogOptions, NewEntry, Opened, Producer, Route, StreamId, SyncSide,
+    AppendError, Appended, Log, LogOptions, NewEntry, Opened, Route, StreamId, SyncSide,
     WaitOutcome,
 };
 use pagelog_flush::{Flush, Interval, Policy};
@@ -40,15 +40,7 @@ fn open(route: Route) -> (Arc<Log>, SyncSide) {
 }
 
 fn append(log: &Log, body: &[u8]) -> Appended {
-    let entry = NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: 0,
-        producer: Producer::NONE,
-        head: &[],
-        body,
-        patch: |_, _| {},
-    };
+    let entry = NewEntry::record(body);
     let stream = log.stream(StreamId(1));
     loop {
         match log.append(&stream, &entry) {

@@ -273,13 +273,9 @@ fn clock_jumps_back(route: Route) {
     for (number, time) in times.into_iter().enumerate() {
         let body = payload(number);
         let entry = pagelog_commit_log::NewEntry {
-            count: 1,
             append_time_ms: time,
             record_time_max_ms: time,
-            producer: pagelog_commit_log::Producer::NONE,
-            head: &[],
-            body: &body,
-            patch: |_, _| {},
+            ..pagelog_commit_log::NewEntry::record(&body)
         };
         let appended = fixture.append_entry(1, &entry);
         assert_eq!(appended.base_offset, Offset(number as i64));

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pagelog_commit_log::{
     AppendError, Appended, Derived, Draft, Entry, Header, IndexWork, Kind, Log, LogOptions,
-    NewEntry, Offset, OpenError, Opened, Position, Producer, ReadError, Recovery, Route, Stream,
-    StreamId, SyncSide,
+    NewEntry, Offset, OpenError, Opened, Position, ReadError, Recovery, Route, Stream, StreamId,
+    SyncSide,
 };
 use pagelog_segment::Storage;
 use pagelog_testing::{MemoryStorage, Random};
@@ -257,13 +257,8 @@ pub(crate) fn index_again(log: &Log) {
 
 fn one_record(payload: &[u8]) -> NewEntry<'_> {
     NewEntry {
-        count: 1,
-        append_time_ms: 0,
         record_time_max_ms: 0,
-        producer: Producer::NONE,
-        head: &[],
-        body: payload,
-        patch: |_, _| {},
+        ..NewEntry::record(payload)
     }
 }
 

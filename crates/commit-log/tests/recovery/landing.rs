@@ -3,9 +3,7 @@
 use std::io::BufRead;
 use std::sync::Arc;
 
-use pagelog_commit_log::{
-    AppendError, Cut, Kind, LandingSize, Log, NewEntry, Producer, Replayer, StreamId,
-};
+use pagelog_commit_log::{AppendError, Cut, Kind, LandingSize, Log, NewEntry, Replayer, StreamId};
 use pagelog_record::crc32c;
 use pagelog_testing::{Arriving, MemoryStorage};
 use proptest::prelude::*;
@@ -58,13 +56,9 @@ pub(crate) fn any_course() -> impl Strategy<Value = Course> {
 
 fn entry(head: &[u8]) -> NewEntry<'_> {
     NewEntry {
-        count: 1,
-        append_time_ms: 0,
-        record_time_max_ms: 0,
-        producer: Producer::NONE,
         head,
-        body: &[],
-        patch: |_, _| {},
+        record_time_max_ms: 0,
+        ..NewEntry::record(&[])
     }
 }
 

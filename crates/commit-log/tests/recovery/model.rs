@@ -1,8 +1,7 @@
 //! Random histories against a plain list: append, write, sync, read, stop, kill and power cut in any order, on both routes.
 
 use pagelog_commit_log::{
-    CheckpointWriteError, Draft, IndexWork, NewEntry, Offset, Position, Producer, Recovery, Route,
-    StreamId,
+    CheckpointWriteError, Draft, IndexWork, NewEntry, Offset, Position, Recovery, Route, StreamId,
 };
 use pagelog_segment::Storage;
 use pagelog_testing::{Image, MemoryStorage};
@@ -167,10 +166,8 @@ impl Machine {
             count,
             append_time_ms: time_ms,
             record_time_max_ms: time_ms,
-            producer: Producer::NONE,
             head,
-            body,
-            patch: |_, _| {},
+            ..NewEntry::record(body)
         };
         let appended = self.fixture().append_entry(stream, &entry);
         let found = Found {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pagelog_commit_log::{
-    AppendError, Appended, LandingSize, Log, NewEntry, Producer, Stream, StreamId, WaitOutcome,
+    AppendError, Appended, LandingSize, Log, NewEntry, Stream, StreamId, WaitOutcome,
 };
 use pagelog_flush::Policy;
 use pagelog_testing::{Arriving, Random};
@@ -78,10 +78,8 @@ fn append(log: &Log, streams: &[Mutex<()>], random: &mut Random) -> Record {
         count,
         append_time_ms: 1,
         record_time_max_ms: 1,
-        producer: Producer::NONE,
         head,
-        body,
-        patch: |_, _| {},
+        ..NewEntry::record(body)
     };
     let lands = random.below(3);
     loop {

@@ -6,9 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use pagelog_commit_log::{
-    Log, LogOptions, NewEntry, Opened, Producer, Route, Stream, StreamId, SyncSide,
-};
+use pagelog_commit_log::{Log, LogOptions, NewEntry, Opened, Route, Stream, StreamId, SyncSide};
 use pagelog_net::{Marks, Server, ServerOptions};
 use pagelog_os::MappedFile;
 use pagelog_store::answer::{
@@ -315,15 +313,7 @@ impl TestLog {
 
     /// Appends something. The position to wait for.
     pub(crate) fn append(&self) -> Position {
-        let entry = NewEntry {
-            count: 1,
-            append_time_ms: 0,
-            record_time_max_ms: 0,
-            producer: Producer::NONE,
-            head: &[],
-            body: b"something",
-            patch: |_, _| {},
-        };
+        let entry = NewEntry::record(b"something");
         self.log.append(&self.stream, &entry).unwrap().end
     }
 
