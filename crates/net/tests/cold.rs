@@ -251,6 +251,49 @@ fn io_uring_fetches_where_it_is_allowed_and_threads_where_it_is_not() {
     std::thread::spawn(without).join().unwrap();
 }
 
+/// One stream of many: what lies between its records is not read, and many of them are read at once.
+#[test]
+fn records_that_lie_far_apart_are_read_by_themselves() {
+    let serve = || {
+        let (fixture, file, bytes) = fixture(|options| options.cold_reads = ColdReads::Keep);
+        let unit = pages_at_a_time(&file);
+        let mut client = fixture.client();
+        client.send(&request(ask::RECORDS, b""));
+        let expected: Vec<u8> = support::records(FILE_SIZE)
+            .flat_map(|record| &bytes[record])
+            .copied()
+            .collect();
+        assert!(client.receive() == expected);
+        let counters = fixture.server.counters();
+        let delivered = expected.len() as u64;
+        assert!(counters.fetched_bytes <= 8 * delivered, "{counters:?}");
+        let count = support::records(FILE_SIZE).count() as u64;
+        assert!(counters.fetches <= count.div_ceil(64), "{counters:?}");
+        // The kernel has added nothing of its own.
+        let read = resident(&file) * page_size();
+        assert!(
+            read <= 8 * unit * expected.len(),
+            "{read} of {delivered} bytes"
+        );
+    };
+    serve();
+    let without = move || {
+        filter::refuse_io_uring().unwrap();
+        serve();
+    };
+    std::thread::spawn(without).join().unwrap();
+}
+
+/// What this file system brings in where a page is asked for: no more, as a rule.
+fn pages_at_a_time(file: &MappedFile) -> usize {
+    let page = 5 * page_size() as u64..6 * page_size() as u64;
+    file::advise(file.file(), page.clone(), FileAdvice::WillNeed).unwrap();
+    file::read_exact_at(file.file(), page.start, &mut [0]).unwrap();
+    let pages = resident(file);
+    file::advise(file.file(), 0..FILE_SIZE as u64, FileAdvice::DontNeed).unwrap();
+    pages
+}
+
 fn io_uring_is_allowed() -> bool {
     pagelog_os::uring::Ring::new().is_ok()
 }

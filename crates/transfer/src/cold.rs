@@ -24,31 +24,85 @@ pub const FETCH_SIZE_MAX: u64 = 2 * 1024 * 1024;
 /// What the kernel is asked to start reading at a time: more than the device's `read_ahead_kb`, 128 by default, it does not take.
 const STEP_SIZE: u64 = 128 * 1024;
 
-/// A range of a file that a sender would have to wait for.
+/// What is read at a time: one range of a file, of whole pages.
+pub(crate) struct Part {
+    pub(crate) file: Arc<MappedFile>,
+    pub(crate) range: Range<u64>,
+}
+
+/// Ranges of files that a sender would have to wait for: read all at once, and nothing of what lies between them.
 #[derive(Clone)]
 pub struct Cold {
-    file: Arc<MappedFile>,
-    range: Range<u64>,
+    // Never empty.
+    parts: Arc<[Part]>,
 }
 
 impl Cold {
-    /// How many bytes of the file.
-    pub fn size(&self) -> u64 {
-        self.range.end - self.range.start
+    pub(crate) fn new(parts: Vec<Part>) -> Cold {
+        Cold {
+            parts: parts.into(),
+        }
     }
 
-    /// Reads the range into the page cache, and nothing beyond it, and waits until it is there.
+    /// How many bytes of the files.
+    pub fn size(&self) -> u64 {
+        let sizes = self
+            .parts
+            .iter()
+            .map(|part| part.range.end - part.range.start);
+        sizes.sum()
+    }
+
+    /// How many ranges: 64 at most.
+    pub fn count(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Reads the ranges into the page cache, and nothing beyond them, and waits until they are there.
     ///
     /// # Errors
     ///
-    /// [`SendError::File`] for a bad sector. That the file ends before is told by the sender.
+    /// [`SendError::File`] for a bad sector. That a file ends before is told by the sender.
     pub fn fetch(&self) -> Result<(), SendError> {
         // All reads are under way before the first one is waited for.
         self.read_ahead();
         let mut buffer = vec![0; STEP_SIZE.min(self.size()) as usize];
+        self.parts
+            .iter()
+            .try_for_each(|part| part.read(&mut buffer))
+    }
+
+    /// Has the kernel begin to read the ranges, and nothing beyond them. Refused advice costs speed alone.
+    pub(crate) fn read_ahead(&self) {
+        self.parts.iter().for_each(Part::read_ahead);
+    }
+
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Lets go of the ranges' pages, after they were sent: nobody needed them before. Those that a socket still refers to stay.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says; the pages age as any others then.
+    pub fn let_go(&self) -> io::Result<()> {
+        self.parts.iter().try_for_each(Part::let_go)
+    }
+}
+
+impl Part {
+    fn read_ahead(&self) {
+        for at in self.range.clone().step_by(STEP_SIZE as usize) {
+            let end = self.range.end.min(at + STEP_SIZE);
+            let _ = file::advise(self.file.file(), at..end, FileAdvice::WillNeed);
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> Result<(), SendError> {
         let mut at = self.range.start;
         while at < self.range.end {
-            let size = (self.range.end - at).min(STEP_SIZE) as usize;
+            let size = (self.range.end - at).min(buffer.len() as u64) as usize;
             match self.file.file().read_at(&mut buffer[..size], at) {
                 Ok(0) => break,
                 Ok(read) => at += read as u64,
@@ -59,28 +113,7 @@ impl Cold {
         Ok(())
     }
 
-    /// Has the kernel begin to read the range, and nothing beyond it. Refused advice costs speed alone.
-    pub(crate) fn read_ahead(&self) {
-        for at in self.range.clone().step_by(STEP_SIZE as usize) {
-            let end = self.range.end.min(at + STEP_SIZE);
-            let _ = file::advise(self.file.file(), at..end, FileAdvice::WillNeed);
-        }
-    }
-
-    pub(crate) fn file(&self) -> &Arc<MappedFile> {
-        &self.file
-    }
-
-    pub(crate) fn range(&self) -> Range<u64> {
-        self.range.clone()
-    }
-
-    /// Lets go of the range's pages, after they were sent: nobody needed them before. Those that a socket still refers to stay.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel says; the pages age as any others then.
-    pub fn let_go(&self) -> io::Result<()> {
+    fn let_go(&self) -> io::Result<()> {
         let range = self.range.start as usize..self.range.end as usize;
         for chunk in range.start / CHUNK_SIZE..range.end.div_ceil(CHUNK_SIZE) {
             recent::forget(&self.file, chunk);
@@ -93,7 +126,8 @@ impl Cold {
 
 impl fmt::Debug for Cold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Cold").field(&self.range).finish()
+        let ranges = self.parts.iter().map(|part| &part.range);
+        f.debug_list().entries(ranges).finish()
     }
 }
 
@@ -178,35 +212,4 @@ impl Window {
         let absent = pages.iter().position(|page| page & 1 == 0)?;
         Some(start + (first + absent) * page_size())
     }
-}
-
-/// What is to be fetched for the front of `pieces`, which is a region, and how many bytes of the rope that serves: the regions
-/// that lie behind it in the same file, near enough, are fetched with it: `limit` bytes of the file in all, at most.
-pub(crate) fn front(pieces: &VecDeque<Piece>, limit: u64) -> Option<(Cold, u64)> {
-    let Some(Piece::Region(first)) = pieces.front() else {
-        return None;
-    };
-    if !first.is_mapped() {
-        return None;
-    }
-    let until = first.at().saturating_add(limit);
-    let mut served = first.size().min(limit);
-    let mut end = first.at() + served;
-    let mut passed = served;
-    for piece in pieces.iter().skip(1) {
-        passed += piece.size();
-        let Piece::Region(region) = piece else {
-            continue;
-        };
-        let follows = Arc::ptr_eq(first.file(), region.file()) && region.at() >= end;
-        if !follows || !region.is_mapped() || region.at() + region.size() > until {
-            break;
-        }
-        end = region.at() + region.size();
-        served = passed;
-    }
-    let page = page_size() as u64;
-    let range = first.at() / page * page..end.next_multiple_of(page).min(first.file().size());
-    let file = Arc::clone(first.file());
-    Some((Cold { file, range }, served))
 }

@@ -58,6 +58,7 @@
 mod between;
 mod choices;
 mod cold;
+mod cold_front;
 mod cold_ring;
 mod counters;
 mod kind;

@@ -7,7 +7,8 @@ use std::os::fd::BorrowedFd;
 use bytes::Buf;
 
 use crate::choices::Why;
-use crate::cold::{self, Cold, FETCH_SIZE_MAX};
+use crate::cold::{Cold, FETCH_SIZE_MAX};
+use crate::cold_front;
 use crate::path::gather::{self, Gathered, Run};
 use crate::path::{
     Front, Held, Outcome, Path, direct, reference, send_file, splice, uring_read, uring_splice,
@@ -122,10 +123,10 @@ impl Sender {
         self.pieces.len()
     }
 
-    /// What is to be fetched before the next bytes can be sent, when [`Sender::send`] has said [`Progress::Cold`]: of `limit` bytes at most,
-    /// between a byte and [`FETCH_SIZE_MAX`].
+    /// What is to be fetched before the next bytes can be sent, when [`Sender::send`] has said [`Progress::Cold`]: about `limit` bytes,
+    /// between a byte and [`FETCH_SIZE_MAX`], of whole pages.
     pub fn cold(&mut self, limit: u64) -> Option<Cold> {
-        let front = cold::front(&self.pieces, limit.clamp(1, FETCH_SIZE_MAX));
+        let front = cold_front::front(&self.pieces, limit.clamp(1, FETCH_SIZE_MAX));
         let (cold, served) = front?;
         self.asked = served;
         Some(cold)

@@ -3,12 +3,13 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use pagelog_commit_log::{Log, LogOptions, NewEntry, Opened, Route, Stream, StreamId, SyncSide};
 use pagelog_net::{Marks, Server, ServerOptions};
-use pagelog_os::MappedFile;
+use pagelog_os::{MappedFile, page_size};
 use pagelog_store::answer::{
     Answer, CloseReason, Context, Handler, Mark, Notify, Pending, Position, Wait, Work,
 };
@@ -48,6 +49,8 @@ pub(crate) mod ask {
     pub(crate) const LONG: u8 = b'l';
     /// All of the stage's file.
     pub(crate) const FILE: u8 = b'f';
+    /// [`super::records`] of the stage's file.
+    pub(crate) const RECORDS: u8 = b'r';
 }
 
 /// What the handlers and the test share.
@@ -154,6 +157,7 @@ impl Handler for TestHandler {
             }
             Some(&ask::LONG) => Answer::Now(framed(&vec![b'.'; number(&frame[1..]) as usize])),
             Some(&ask::FILE) => Answer::Now(whole_file(&stage)),
+            Some(&ask::RECORDS) => Answer::Now(far_apart(&stage)),
             other => Answer::Close(CloseReason::new(format!("unknown request {other:?}"))),
         }
     }
@@ -179,6 +183,26 @@ fn register(stage: Arc<Stage>, answer: Rope, token: u64, notify: &Arc<dyn Notify
         stage: Some(stage),
         polled: false,
     }))
+}
+
+/// Where the records of one of sixty streams lie that share a file of so many bytes, each a quarter of a page.
+pub(crate) fn records(file_size: usize) -> impl Iterator<Item = Range<usize>> {
+    let size = page_size() / 4;
+    // Some lie across the border of two pages.
+    let starts = (size / 3..file_size - size).step_by(61 * size + 100);
+    starts.map(move |at| at..at + size)
+}
+
+fn far_apart(stage: &Stage) -> Rope {
+    let file = stage.file.lock().unwrap().clone().unwrap();
+    let mut regions = Rope::new();
+    for record in records(file.size() as usize) {
+        let region = Region::new(Arc::clone(&file), record.start as u64, record.len() as u64);
+        regions.push_region(region);
+    }
+    let mut rope = Rope::from((regions.len() as u32).to_be_bytes().to_vec());
+    rope.append(regions);
+    rope
 }
 
 struct Later {
