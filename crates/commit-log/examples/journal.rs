@@ -10,12 +10,12 @@
 
 use std::error::Error;
 use std::io::BufRead;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use pagelog_commit_log::{
-    AppendError, Log, LogOptions, NewEntry, Offset, Opened, Route, StreamId, SyncSide,
+    AppendError, Directory, Log, LogOptions, NewEntry, Offset, Opened, Route, StreamId, SyncSide,
 };
-use pagelog_segment::Directory;
 
 /// Lines that one sync serves.
 const LINES_A_SYNC: usize = 1_000;
@@ -95,7 +95,7 @@ fn read(log: &Log, journal: StreamId, from: i64) -> Result<(), Box<dyn Error>> {
         next = Offset(last.base_offset.0 + i64::from(last.count));
         for place in &places {
             let mut text = vec![0; place.size as usize];
-            pagelog_os::file::read_exact_at(place.file.file(), place.at, &mut text)?;
+            place.file.file().read_exact_at(&mut text, place.at)?;
             let text = String::from_utf8_lossy(&text);
             println!("{}: {text}", place.base_offset);
         }

@@ -23,7 +23,7 @@ use crate::watermark::{WaitOutcome, Watermark};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let directory = tempfile::tempdir()?;
-/// # let storage = Arc::new(pagelog_segment::Directory::open(directory.path())?);
+/// # let storage = Arc::new(pagelog_commit_log::Directory::open(directory.path())?);
 /// # let options = LogOptions::new(1 << 20, Route::Mapped, 1 << 16);
 /// # let Opened { log, mut sync, .. } = Log::open(storage, options, &mut |_| Ok(()))?;
 /// # let entry = NewEntry::record(b"hello");

@@ -5,8 +5,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use pagelog_commit_log::{Log, LogOptions, NewEntry, Offset, Opened, Route, StreamId};
-//! use pagelog_segment::Directory;
+//! use std::os::unix::fs::FileExt;
+//! use pagelog_commit_log::{Directory, Log, LogOptions, NewEntry, Offset, Opened, Route, StreamId};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let directory = tempfile::tempdir()?;
@@ -22,7 +22,7 @@
 //!
 //! let found = log.read(&stream, Offset(0), log.durable().get(), 1024, true)?;
 //! let mut payload = vec![0; found[0].size as usize];
-//! pagelog_os::file::read_exact_at(found[0].file.file(), found[0].at, &mut payload)?;
+//! found[0].file.file().read_exact_at(&mut payload, found[0].at)?;
 //! assert_eq!(payload, b"the first record");
 //! # Ok(())
 //! # }
@@ -74,10 +74,13 @@ pub use meta::MetaError;
 pub use open::Opened;
 pub use options::{LogOptions, OptionsError, Route, Warm};
 pub use pagelog_os::receive::Incoming;
+pub use pagelog_os::{MappedFile, Mapping};
 pub use pagelog_record::{
     Epoch, Field, HEADER_SIZE, Header, Kind, Offset, Producer, StreamId, fields,
 };
-pub use pagelog_segment::{Position, Progress, Storage};
+pub use pagelog_segment::{
+    Directory, DirectoryError, Holder, Position, Progress, ReadOnlyDirectory, Storage,
+};
 pub use read::{Indexed, Payload, ReadError};
 pub use recover::{Entry, Recovery, Replay};
 pub use replayer::{Place, Replayer};

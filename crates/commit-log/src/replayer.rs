@@ -18,8 +18,7 @@ use crate::whole;
 /// [`crate::Log::open`] reads by it, so what it says of a log is what an opening would say.
 ///
 /// ```
-/// use pagelog_commit_log::Replayer;
-/// use pagelog_segment::ReadOnlyDirectory;
+/// use pagelog_commit_log::{ReadOnlyDirectory, Replayer};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use std::sync::Arc;
@@ -27,7 +26,7 @@ use crate::whole;
 /// # let place = tempfile::tempdir()?;
 /// # let path = place.path();
 /// # let options = LogOptions::new(4096, Route::Mapped, 64);
-/// # let storage = Arc::new(pagelog_segment::Directory::open(path)?);
+/// # let storage = Arc::new(pagelog_commit_log::Directory::open(path)?);
 /// # Log::open(storage, options, &mut |_| Ok(()))?.sync.close()?;
 /// let mut entries = 0;
 /// let found = Replayer::open(&ReadOnlyDirectory::open(path)?)?.replay(&mut |_| {

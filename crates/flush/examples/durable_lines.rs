@@ -12,11 +12,11 @@ use std::io::BufRead;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pagelog_commit_log::{
-    AppendError, Appended, Log, LogOptions, NewEntry, Opened, Route, Stream, StreamId, WaitOutcome,
+use pagelog_flush::pagelog_commit_log::{
+    AppendError, Appended, Directory, Log, LogOptions, NewEntry, Opened, Route, Stream, StreamId,
+    WaitOutcome,
 };
 use pagelog_flush::{Flush, Policy};
-use pagelog_segment::Directory;
 
 /// How long one who found no room waits before he looks again.
 const ROOM_TIMEOUT: Duration = Duration::from_secs(1);

@@ -4,9 +4,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use pagelog_commit_log::{Log, LogOptions, NewEntry, Route, StreamId, WaitOutcome};
+//! use pagelog_flush::pagelog_commit_log::{Directory, Log, LogOptions, NewEntry, Route, StreamId, WaitOutcome};
 //! use pagelog_flush::{Flush, Policy};
-//! use pagelog_segment::Directory;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let directory = tempfile::tempdir()?;
@@ -30,4 +29,6 @@ mod interval;
 mod policy;
 
 pub use flush::{Flush, Report, StartError};
+/// The log whose entries become durable.
+pub use pagelog_commit_log;
 pub use policy::{Interval, Policy};

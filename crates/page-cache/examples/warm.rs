@@ -5,7 +5,7 @@
 //! cargo run --release -p pagelog-page-cache --example warm -- DIRECTORY [MEBIBYTES [BYTES_PER_SECOND]]
 //! ```
 //!
-//! It makes one file at a time, in DIRECTORY, and removes it. Nothing of ours is used but `pagelog-os`.
+//! It makes one file at a time, in DIRECTORY, and removes it. Mappings and figures are those of `pagelog-os`, which `pagelog-page-cache` brings along.
 
 use std::error::Error;
 use std::fs::File;
@@ -15,9 +15,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pagelog_os::probe::{FileSystem, Kernel};
-use pagelog_os::process::{Scope, usage};
-use pagelog_os::{Advice, Mapping, Populate, file};
+use pagelog_page_cache::pagelog_os::probe::{FileSystem, Kernel};
+use pagelog_page_cache::pagelog_os::process::{Scope, usage};
+use pagelog_page_cache::pagelog_os::{Advice, Mapping, Populate, file};
 use pagelog_page_cache::{
     Budget, Means, PinAhead, Progress, Residency, STEP_SIZE, Target, WarmOptions, Warmer,
 };

@@ -11,7 +11,7 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use pagelog_os::{Mapping, Populate, file};
+//! use pagelog_page_cache::pagelog_os::{Mapping, Populate, file};
 //! use pagelog_page_cache::{Budget, Means, PinAhead, Residency, State, Target, WarmOptions, Warmer};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -53,6 +53,8 @@ mod warmer;
 
 pub use budget::{Bound, Budget, Grant, OverBudget};
 pub use let_go::{LetGo, let_go, let_go_all};
+/// The mappings and files that all of this is about.
+pub use pagelog_os;
 pub use pin::{Pin, Pinned};
 pub use progress::{Progress, State};
 pub use read_once::ReadOnce;

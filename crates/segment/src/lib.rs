@@ -57,6 +57,7 @@ pub use ahead::NextError;
 pub use directory::{Directory, DirectoryError, LOCK_NAME};
 pub use name::{base_of, file_name, new_file_name, old_file_name};
 pub use options::SegmentsOptions;
+pub use pagelog_os::{MappedFile, Mapping};
 pub use pagelog_page_cache::{Budget, PinAhead, Progress, State};
 pub use position::Position;
 pub use read_only::{Holder, ReadOnlyDirectory};

@@ -5,6 +5,45 @@
 //! producers sent and which epoch wrote what from the headers of the others.
 //!
 //! This crate never names a protocol and never touches a socket; [`answer`] is the vocabulary in which the two meet.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use pagelog_store::{
+//!     Batch, Directory, LogOptions, Offset, Opened, Producer, ReadLimits, Route, Store, StoreOptions, TopicName, now_ms,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! let storage = Arc::new(Directory::open(directory.path())?);
+//! let log = LogOptions::new(1 << 20, Route::Staged { ring_size: 1 << 20 }, 1 << 16);
+//! let Opened { store, mut sync, .. } = Store::open(storage, &StoreOptions::new(log))?;
+//!
+//! let topic = store.create_topic(&TopicName::new("weather")?, 1)?;
+//! let partition = &topic.partitions()[0];
+//! let appended = partition.append(&Batch {
+//!     count: 2,
+//!     append_time_ms: now_ms(),
+//!     record_time_max_ms: now_ms(),
+//!     producer: Producer::NONE,
+//!     head: &[],
+//!     body: b"rain, then sun",
+//!     patch: |_, _| {},
+//! })?;
+//!
+//! // Nothing is seen that could be taken back.
+//! assert_eq!(partition.high_watermark(), Offset(0));
+//! sync.write()?;
+//! sync.sync()?;
+//! assert!(store.log().durable().get() >= appended.end);
+//! assert_eq!(partition.high_watermark(), Offset(2));
+//!
+//! // Ranges of files, as they are sent.
+//! let limits = ReadLimits { size_max: 1 << 20, first_whole: true };
+//! let records = partition.read(Offset(0), limits)?;
+//! assert_eq!(records.rope.read_all()?, b"rain, then sun");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod answer;
 mod carry;
@@ -56,8 +95,8 @@ pub use indexer::{FinishError, Indexer};
 pub use kept::{Carrier, Keeper, Kept, Paused};
 pub use landing::{Arrival, NotLanded};
 pub use pagelog_commit_log::{
-    Assigned, Body, Busy, LandingSize, Landings, LogOptions, NewEntry as Batch, Recovery, Route,
-    SyncSide,
+    Assigned, Body, Busy, Directory, LandingSize, Landings, LogOptions, NewEntry as Batch,
+    Recovery, Route, SyncSide,
 };
 pub use pagelog_record::{Epoch, Offset, Producer, StreamId};
 pub use partition::{Appended, Partition, StartMoved};

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pagelog_os::MappedFile;
-use pagelog_transfer::{Path, Paths, Progress, Region, Rope, Sender};
+use pagelog_transfer::{MappedFile, Path, Paths, Progress, Region, Rope, Sender};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, recv};
 use rustix::time::{ClockId, clock_gettime};

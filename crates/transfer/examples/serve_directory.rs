@@ -12,8 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use pagelog_os::MappedFile;
-use pagelog_transfer::{Paths, Progress, Region, Rope, Sender};
+use pagelog_transfer::{MappedFile, Paths, Progress, Region, Rope, Sender};
 use rustix::event::{PollFd, PollFlags, poll};
 
 fn main() -> io::Result<()> {

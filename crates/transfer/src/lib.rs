@@ -29,8 +29,7 @@
 //! use std::os::fd::AsFd;
 //! use std::sync::Arc;
 //!
-//! use pagelog_os::MappedFile;
-//! use pagelog_transfer::{Paths, Progress, Region, Rope, Sender};
+//! use pagelog_transfer::{MappedFile, Paths, Progress, Region, Rope, Sender};
 //!
 //! let mut file = tempfile::tempfile()?;
 //! file.write_all(b"what lies in the file")?;
@@ -77,6 +76,8 @@ pub use cold_ring::ColdRing;
 pub use counters::{Counters, PathCount};
 pub use kind::Kind;
 pub use measure::{Measurement, measure, measure_quickly};
+pub use pagelog_os::uring::RingError;
+pub use pagelog_os::{MappedFile, Mapping};
 pub use path::{Path, UnknownPath};
 pub use paths::{Paths, SEND_FILE_SIZE_MIN};
 pub use region::Region;

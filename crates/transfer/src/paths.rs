@@ -92,6 +92,9 @@ impl Paths {
 
     /// Has senders ask the kernel whether the next bytes are in memory, and say [`Progress::Cold`](crate::Progress::Cold) when they
     /// are not: for threads that must not wait for the disk.
+    ///
+    /// It is asked by `mincore`, which says of a file that this process neither owns nor could write that all of it is in memory (since
+    /// Linux 5.2; man 2 mincore): of such a file nothing is found cold.
     pub fn look_first(mut self) -> Paths {
         self.window = Some(Window::default());
         self
