@@ -44,6 +44,7 @@ mod meta;
 mod open;
 mod options;
 mod read;
+mod read_at;
 mod recover;
 mod replayer;
 mod rewrite;
