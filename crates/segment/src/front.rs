@@ -47,6 +47,8 @@ struct State {
     group: u64,
     /// The mean of that, of the last groups.
     group_mean: u64,
+    /// Somebody has come who claims.
+    has_claimer: bool,
     /// What whoever claims waits for.
     waiting: Option<Waiting>,
     /// Nothing is claimed any more.
@@ -112,7 +114,12 @@ impl Front {
         }
     }
 
-    /// Waits until a piece is wanted, and claims it. `None`: nothing will be any more.
+    /// Whether the caller is the one who claims: the first who asks. A second claim would hide the first from the writer.
+    pub(crate) fn take_claimer(&self) -> bool {
+        !std::mem::replace(&mut self.lock().has_claimer, true)
+    }
+
+    /// Waits until a piece is wanted, and claims it. For the one who claims alone. `None`: nothing will be any more.
     pub(crate) fn claim(&self, wanted: &Wanted) -> Option<Claim<'_>> {
         let mut state = self.lock();
         loop {
@@ -123,6 +130,7 @@ impl Front {
             let end = wanted.size.min(start + wanted.piece());
             let waiting = wanted.waiting(state.written_to, end);
             if state.is_due(waiting) {
+                debug_assert!(state.claimed.is_empty(), "two claim");
                 state.claimed = start..end;
                 let front = self;
                 let range = start..end;
@@ -360,6 +368,17 @@ mod tests {
             assert!(writer.join().unwrap(), "he did not wait");
         });
         assert_eq!(front.claim(&WANTED).unwrap().range.start, 2 * PAGE_SIZE);
+    }
+
+    /// Of two that claim, the one who ends first would let the writer go where the other still is.
+    #[test]
+    fn one_claims_and_no_other() {
+        let front = Front::default();
+        let claimers = std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(|| front.take_claimer()));
+            threads.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(claimers.into_iter().filter(|claims| *claims).count(), 1);
     }
 
     #[test]

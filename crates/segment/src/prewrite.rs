@@ -37,7 +37,7 @@ impl Segment {
     ///
     /// When it cannot be told what was written, or the thread cannot be had. Nothing is lost by it: the writer's syncs take longer.
     pub fn prewrite(&self, window: u64) -> io::Result<()> {
-        if window == 0 || self.is_recycled() || self.prewriter().get().is_some() {
+        if window == 0 || self.is_recycled() || !self.front().take_claimer() {
             return Ok(());
         }
         let worker = Worker {
@@ -58,7 +58,7 @@ impl Segment {
             front: Arc::clone(self.front()),
             thread: Some(thread),
         };
-        // A second one that came at the same time is dropped, which ends both.
+        // Nobody else has come as far as this.
         let _ = self.prewriter().set(prewriter);
         Ok(())
     }
