@@ -74,7 +74,7 @@ impl List {
             && Arc::ptr_eq(&last.file, region.file())
             && pages.start >= last.range.start
             // What is read in vain is less than what is needed.
-            && pages.start <= last.range.end.saturating_add(region.size())
+            && pages.start <= last.range.end.saturating_add(pages.end - pages.start)
         {
             let end = last.range.end.max(pages.end);
             self.cost += end - last.range.end;
@@ -167,6 +167,10 @@ mod tests {
         let rope = pieces(&file, &[(0, 0, page), (4, 0, 3 * page), (11, 0, 3 * page)]);
         let (ranges, _) = fetched(&rope, 1 << 20);
         assert_eq!(ranges, [(0, 7), (11, 14)]);
+        // Of a long region only its front is read now.
+        let rope = pieces(&file, &[(0, 0, 10), (300, 0, 600 * page)]);
+        let (ranges, _) = fetched(&rope, 2 * page.max(PART_SIZE_MIN));
+        assert!(matches!(ranges[..], [(0, 1), (300, _)]), "{ranges:?}");
     }
 
     #[test]
