@@ -113,12 +113,61 @@ fn drain(
             peer.read_to_end(&mut seen).unwrap();
             seen
         });
-        while sender.send(socket.as_fd(), paths).unwrap() != Progress::Done {
-            std::thread::yield_now();
-        }
+        let outcome = loop {
+            match sender.send(socket.as_fd(), paths) {
+                Ok(Progress::Done) => break Ok(()),
+                Ok(_) => std::thread::yield_now(),
+                Err(error) => break Err(error),
+            }
+        };
+        // Else the reader waits for ever when this fails.
         socket.shutdown(std::net::Shutdown::Write).unwrap();
-        reader.join().unwrap()
+        let seen = reader.join().unwrap();
+        outcome.unwrap();
+        seen
     })
+}
+
+/// A file was cut short, and somebody who copied out of its mapping met the end: the mapping is given up, and the file goes on.
+#[test]
+fn a_mapping_that_has_faulted_costs_those_who_ask_for_what_is_gone_and_nobody_else() {
+    const LEFT: usize = 200_704;
+    let each = Path::ALL.map(|path| (Some(path), Paths::only(path)));
+    for (path, mut paths) in each.into_iter().chain([(None, Paths::new())]) {
+        let (file, bytes) = file(400_000);
+        file.file().set_len(LEFT as u64).unwrap();
+        let copied = file.mapping().copy_out(LEFT + 8192, &mut [0; 8]);
+        assert!(copied.is_err() && file.mapping().check_fault().is_err());
+        let answer = |at, size| {
+            let mut rope = Rope::from(b"header".to_vec());
+            for at in [at, at + 20_000] {
+                rope.push_region(Region::new(Arc::clone(&file), at, size));
+            }
+            rope
+        };
+        for user in 0..2 {
+            // Both, what is gone and what is not, short and long.
+            for size in [700, 150_000] {
+                let (sending, receiving) = pair(1 << 20);
+                let mut sender = Sender::new(answer(0, size as u64));
+                let seen = drain(&mut sender, &sending, receiving, &mut paths);
+                let expected = [b"header", &bytes[..size], &bytes[20_000..20_000 + size]];
+                assert!(seen == expected.concat(), "{path:?}, user {user}, {size}");
+                let (sending, _receiving) = pair(1 << 20);
+                let mut sender = Sender::new(answer(LEFT as u64, size as u64));
+                let error = loop {
+                    match sender.send(sending.as_fd(), &mut paths) {
+                        Ok(progress) => assert_ne!(progress, Progress::Done, "{path:?}"),
+                        Err(error) => break error,
+                    }
+                };
+                assert!(
+                    matches!(error, SendError::FileShort { .. }),
+                    "{path:?}: {error:?}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

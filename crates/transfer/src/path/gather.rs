@@ -32,7 +32,8 @@ pub(crate) enum Gathered {
     Again,
     /// The kernel does not take it so.
     Refused(Refusal, io::Error),
-    /// A page of some mapping is not to be had, and the kernel does not say which.
+    /// A page of some mapping is not to be had, and the kernel does not say which; or some mapping is given up since one of its pages
+    /// was not to be had, though all others are. Nothing was sent.
     Fault,
 }
 
@@ -45,6 +46,9 @@ pub(crate) fn send(
     limit: u64,
 ) -> Result<Gathered, SendError> {
     check(pieces, run.count, limit)?;
+    if cut(pieces, run.count, limit).any(|(piece, _)| has_faulted(piece)) {
+        return Ok(Gathered::Fault);
+    }
     paths.counters.of(Path::Gather).calls += 1;
     match send::send_pieces(socket, list(pieces, run.count, limit), run.more) {
         Ok(0) => Err(SendError::Socket(io::ErrorKind::WriteZero.into())),
@@ -96,6 +100,14 @@ fn check(pieces: &VecDeque<Piece>, count: usize, limit: u64) -> Result<(), SendE
         }
     }
     Ok(())
+}
+
+/// Whether a mapping is of no more use, to nobody: its file may be, for most of what is in there.
+fn has_faulted(piece: &Piece) -> bool {
+    match piece {
+        Piece::Bytes(_) => false,
+        Piece::Region(region) => region.file().mapping().check_fault().is_err(),
+    }
 }
 
 fn list(

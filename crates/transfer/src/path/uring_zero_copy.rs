@@ -26,8 +26,11 @@ pub(crate) fn send(front: Front<'_>, paths: &mut Paths) -> Result<Outcome, SendE
     if paths.uring_sends.0.len() >= OUTSTANDING_MAX {
         return Ok(Outcome::Refused(Refusal::Now));
     }
-    paths.counters.of(Path::UringZeroCopy).calls += 1;
     let mapping = front.region.file().mapping();
+    if mapping.check_fault().is_err() {
+        return Ok(Outcome::Refused(Refusal::Now));
+    }
+    paths.counters.of(Path::UringZeroCopy).calls += 1;
     let Some(ring) = paths.ring() else {
         return Ok(Outcome::Refused(paths.no_ring()));
     };

@@ -96,8 +96,11 @@ fn not_enabled(error: &EnableError) -> Refusal {
 }
 
 fn attempt(front: Front<'_>, paths: &mut Paths, sends: &mut Sends) -> Result<Outcome, SendError> {
-    paths.counters.of(Path::ZeroCopy).calls += 1;
     let mapping = front.region.file().mapping();
+    if mapping.check_fault().is_err() {
+        return Ok(Outcome::Refused(Refusal::Now));
+    }
+    paths.counters.of(Path::ZeroCopy).calls += 1;
     match zero_copy::send(front.socket, mapping, front.in_memory()) {
         Ok(0) => Err(SendError::Socket(io::ErrorKind::WriteZero.into())),
         Ok(sent) => {
