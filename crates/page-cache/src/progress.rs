@@ -103,3 +103,57 @@ impl fmt::Display for Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_reads_how_far_it_is_and_what_it_does() {
+        let progress = Progress {
+            range: 4 << 20..1028 << 20,
+            warmed_to: 384 << 20,
+            pinned: 16 << 20,
+            elapsed: Duration::from_millis(420),
+            state: State::Warming,
+        };
+        let plain = "warmed 380 of 1024 MiB (37 %) in 0.4 s, 16 MiB pinned";
+        assert_eq!(progress.to_string(), plain);
+        let in_state = |state| {
+            Progress {
+                pinned: 0,
+                state,
+                ..progress.clone()
+            }
+            .to_string()
+        };
+        let plain = "warmed 380 of 1024 MiB (37 %) in 0.4 s";
+        assert_eq!(in_state(State::Done), plain);
+        assert_eq!(
+            in_state(State::Waiting),
+            format!("{plain}, waiting for the writer")
+        );
+        assert_eq!(in_state(State::Stopped), format!("{plain}, stopped"));
+        let failed = State::Failed(Arc::new(io::ErrorKind::OutOfMemory.into()));
+        assert_eq!(
+            in_state(failed),
+            format!("{plain}, given up: out of memory")
+        );
+    }
+
+    #[test]
+    fn a_share_is_told_of_any_range() {
+        let percent = |range, warmed_to| {
+            Progress {
+                warmed_to,
+                ..Progress::start(range)
+            }
+            .percent()
+        };
+        assert_eq!(percent(0..100, 0), 0);
+        assert_eq!(percent(100..200, 199), 99);
+        assert_eq!(percent(100..200, 200), 100);
+        assert_eq!(percent(7..7, 7), 100);
+        assert_eq!(percent(0..u64::MAX, u64::MAX / 2), 49);
+    }
+}

@@ -3,12 +3,12 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Small files, so that a test costs no disk; and however full it is.
-const SMALL: &[&str] = &[
+pub(crate) const SMALL: &[&str] = &[
     "--set",
     "segment.bytes=4MiB",
     "--set",
@@ -113,6 +113,12 @@ impl Broker {
     pub(crate) fn signal(&self, signal: Signal) {
         let process = Pid::from_raw(self.process_id().cast_signed()).unwrap();
         kill_process(process, signal).unwrap();
+    }
+
+    /// Its log from now on, as it comes; it is not in [`Ended::log`] any more.
+    pub(crate) fn take_log(&mut self) -> BufReader<ChildStderr> {
+        let child = self.child.as_mut().unwrap();
+        BufReader::new(child.stderr.take().unwrap())
     }
 
     /// Waits for the end that a signal or a failure brings.

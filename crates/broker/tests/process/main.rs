@@ -11,4 +11,5 @@ mod retaining;
 mod serving;
 mod stopping;
 mod talking;
+mod warming;
 mod without_io_uring;
