@@ -97,6 +97,9 @@ fn way_out(path: &Path, error: &OpenError) -> String {
             "; `pagelog inspect {path} --entry {position}` shows the place, `pagelog repair {path} --to {position}` cuts the log there \
              if the file cannot be restored from a backup"
         ),
+        OpenError::Ended { end, .. } => format!(
+            "; restore it from a backup, or let `pagelog repair {path} --to {end}` say what of the log that leaves"
+        ),
         OpenError::CutUnfinished { position } => {
             format!("; `pagelog repair {path} --to {position} --yes` does that")
         }

@@ -108,10 +108,10 @@ pub enum OpenError {
         /// … that was written when the log was durable up to here.
         durable: Position,
     },
-    /// The last segment is full, and the log is known to have gone on: the next one is missing.
+    /// The last segment is full, or there is none, and the log is known to have gone on: the next one is missing.
     #[error(
         "the log ends at position {end}, with its last segment, and {proof} was written when everything below {durable} had been synced to the \
-         disk: restore the file that begins there; to go on without it, remove every .checkpoint file"
+         disk: the file that begins there is missing"
     )]
     Ended {
         /// Where the last segment ends.

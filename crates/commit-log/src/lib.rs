@@ -33,6 +33,7 @@ mod checkpoint;
 mod control;
 mod cut;
 mod error;
+mod evidence;
 mod follow;
 mod front;
 mod header;

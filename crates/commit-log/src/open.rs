@@ -6,15 +6,16 @@ use std::time::Duration;
 use pagelog_record::{Epoch, Seed};
 use pagelog_segment::{NextError, Position, Segment, Segments, Storage};
 
-use crate::checkpoint::{Candidates, Derived, EveryEntry};
+use crate::checkpoint::{Derived, EveryEntry};
 use crate::control::Control;
 use crate::cut;
 use crate::error::{AppendError, OpenError};
+use crate::evidence::Evidence;
 use crate::index::{Indexes, Indexing};
 use crate::log::{Log, Parts};
 use crate::meta::Meta;
 use crate::options::{LogOptions, Route};
-use crate::recover::{Behind, Recovery, Replay, Told};
+use crate::recover::{Behind, Recovery, Replay};
 use crate::replayer::Replayer;
 use crate::rewrite::{Epochs, rewrite_tail};
 use crate::ring::Ring;
@@ -82,15 +83,16 @@ impl Log {
         let seed = Seed::from_secret(&meta.secret);
         let indexes = Indexes::new(storage, meta.id, seed);
         let mut indexing = Indexing::begin(&indexes, segments.snapshot().to_vec())?;
-        let mut candidates = Candidates::find(&**segments.storage(), meta.id)?;
+        let mut evidence = Evidence::find(&**segments.storage(), meta.id)?;
         let checkpoint = match from {
             From::First => {
-                candidates.look(&**segments.storage());
+                evidence.checkpoints.look(&**segments.storage());
                 None
             }
             From::Checkpoint => {
                 let (run, files) = (segments.snapshot(), indexes.files.snapshot());
-                candidates.restore(&**segments.storage(), &run, &files, derived)
+                let checkpoints = &mut evidence.checkpoints;
+                checkpoints.restore(&**segments.storage(), &run, &files, derived)
             }
         };
         let behind = checkpoint.as_ref().map(|checkpoint| {
@@ -104,14 +106,9 @@ impl Log {
             Some(Behind { position, epoch }) => Epochs::behind(position, epoch),
             None => Epochs::default(),
         };
-        let indexed = indexing.known();
-        let known = [indexed.as_ref(), candidates.known()].into_iter().flatten();
-        let told = Told {
-            known: known.max_by_key(|known| known.durable),
-            behind,
-        };
-        let replayer = Replayer::over(&meta, segments.snapshot().to_vec());
-        let recovery = replayer.replay_told(told, &mut |entry| {
+        let known = evidence.known(&**segments.storage(), &segments.snapshot());
+        let replayer = Replayer::over(&meta, segments.snapshot().to_vec(), known);
+        let recovery = replayer.replay_behind(behind, &mut |entry| {
             indexing.take_up(entry.header);
             epochs.met(entry.header);
             derived.take(entry)
@@ -126,7 +123,7 @@ impl Log {
             Route::Mapped => None,
         };
         let cursor = ring.as_ref().map(Ring::cursor);
-        candidates.tidy(&**segments.storage());
+        evidence.checkpoints.tidy(&**segments.storage());
         let epoch = Epoch(recovery.epoch.0 + 1);
         epochs.begun(recovery.end, epoch);
         let log = Log::new(Parts {
@@ -134,7 +131,7 @@ impl Log {
             seed,
             epoch,
             epochs,
-            newest_checkpoint: candidates.newest(),
+            newest_checkpoint: evidence.checkpoints.newest(),
             options,
             segments,
             tail: Tail::new(active, recovery.end, cursor),

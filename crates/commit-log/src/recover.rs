@@ -119,7 +119,7 @@ pub(crate) fn replay(
             return Ok(state.recovery);
         }
     }
-    state.check_last(segments)?;
+    state.check_last()?;
     Ok(state.recovery)
 }
 
@@ -172,10 +172,10 @@ impl<'a> State<'a> {
     }
 
     /// Every segment is full to its end: if the log is known to have gone on, the next one is missing.
-    fn check_last(&self, segments: &[Arc<Segment>]) -> Result<(), OpenError> {
+    fn check_last(&self) -> Result<(), OpenError> {
         let end = self.recovery.end;
-        match (self.known, segments.last()) {
-            (Some(known), Some(_)) if known.durable > end => Err(OpenError::Ended {
+        match self.known {
+            Some(known) if known.durable > end => Err(OpenError::Ended {
                 end,
                 proof: known.file.clone(),
                 durable: known.durable,

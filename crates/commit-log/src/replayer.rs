@@ -5,11 +5,11 @@ use std::sync::Arc;
 use pagelog_record::{HEADER_SIZE, Header, Seed};
 use pagelog_segment::{Position, Run, Segment, Storage, file_name};
 
-use crate::checkpoint::Candidates;
 use crate::cut;
 use crate::error::OpenError;
+use crate::evidence::Evidence;
 use crate::meta::Meta;
-use crate::recover::{self, Known, Recovery, Replay, Told, next_whole, read_error, source};
+use crate::recover::{self, Behind, Known, Recovery, Replay, Told, next_whole, read_error, source};
 use crate::scan::{NotWhole, Progress, Scanner};
 use crate::whole;
 
@@ -74,21 +74,20 @@ impl Replayer {
         cut::check_finished(storage)?;
         let meta = Meta::open(storage)?.ok_or(OpenError::NoLog)?;
         // Before the segments: of a log in use they hold what it is known to hold by then.
-        let mut candidates = Candidates::find(storage, meta.id)?;
-        candidates.look(storage);
+        let mut evidence = Evidence::find(storage, meta.id)?;
+        evidence.checkpoints.look(storage);
         let segments = Run::find(storage)?.whole()?;
-        Ok(Replayer {
-            known: candidates.known().cloned(),
-            ..Replayer::over(&meta, segments)
-        })
+        let known = evidence.known(storage, &segments);
+        Ok(Replayer::over(&meta, segments, known))
     }
 
-    pub(crate) fn over(meta: &Meta, segments: Vec<Arc<Segment>>) -> Replayer {
+    /// For a log that was durable as far as is `known`.
+    pub(crate) fn over(meta: &Meta, segments: Vec<Arc<Segment>>, known: Option<Known>) -> Replayer {
         Replayer {
             id: meta.id,
             seed: Seed::from_secret(&meta.secret),
             segments,
-            known: None,
+            known,
             progress: Box::new(|_| {}),
         }
     }
@@ -124,19 +123,19 @@ impl Replayer {
     ///
     /// As [`crate::Log::open`]; above all [`OpenError::Damaged`].
     pub fn replay(&self, each: &mut Replay<'_>) -> Result<Recovery, OpenError> {
-        let told = Told {
-            known: self.known.as_ref(),
-            behind: None,
-        };
-        self.replay_told(told, each)
+        self.replay_behind(None, each)
     }
 
-    /// As [`Replayer::replay`], for a log of which something is known already.
-    pub(crate) fn replay_told(
+    /// As [`Replayer::replay`], from a checkpoint on if one is given.
+    pub(crate) fn replay_behind(
         &self,
-        told: Told<'_>,
+        behind: Option<Behind>,
         each: &mut Replay<'_>,
     ) -> Result<Recovery, OpenError> {
+        let told = Told {
+            known: self.known.as_ref(),
+            behind,
+        };
         recover::replay(&self.segments, self.seed, told, &*self.progress, each)
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pagelog_commit_log::{OpenError, Recovery, Replayer};
+use pagelog_segment::file_name;
 use pagelog_store::Catalog;
 use serde::Serialize;
 
@@ -49,7 +50,7 @@ struct Log {
     proven_durable: u64,
     closed_cleanly: bool,
     torn_tail: Option<String>,
-    /// What is wrong with files that tell where entries lie; a start makes them again.
+    /// What is wrong with files that tell where entries lie; a start makes again what is not there.
     indexes_wrong: Vec<String>,
     /// Checkpoints that cannot be used.
     checkpoints_wrong: Vec<String>,
@@ -61,7 +62,10 @@ struct Damage {
     file: String,
     at: u64,
     reason: String,
-    proof: u64,
+    /// Where the entry lies that proves it …
+    proof: Option<u64>,
+    /// … or the name of the file that does.
+    proof_file: Option<String>,
     durable: u64,
 }
 
@@ -120,7 +124,7 @@ fn indexes_wrong(looking: &Looking, replayer: &Replayer) -> Result<Vec<String>, 
     let wrong = reports.into_iter().filter_map(|report| {
         let error = report.wrong?;
         Some(format!(
-            "{} is of no use, the next start makes it again: {error}",
+            "{} is of no use; remove it while no broker has the directory, and the next start makes it again: {error}",
             report.file
         ))
     });
@@ -196,24 +200,53 @@ impl Log {
 
 impl Damage {
     fn of(error: &OpenError) -> Option<Damage> {
-        let OpenError::Damaged {
-            position,
-            file,
-            at,
-            reason,
-            proof,
-            durable,
-        } = error
-        else {
-            return None;
-        };
-        Some(Damage {
-            position: position.0,
-            file: file.clone(),
-            at: *at,
-            reason: reason.to_string(),
-            proof: proof.0,
-            durable: durable.0,
+        Some(match error {
+            OpenError::Damaged {
+                position,
+                file,
+                at,
+                reason,
+                proof,
+                durable,
+            } => Damage {
+                position: position.0,
+                file: file.clone(),
+                at: *at,
+                reason: reason.to_string(),
+                proof: Some(proof.0),
+                proof_file: None,
+                durable: durable.0,
+            },
+            OpenError::Lost {
+                position,
+                file,
+                at,
+                reason,
+                proof,
+                durable,
+            } => Damage {
+                position: position.0,
+                file: file.clone(),
+                at: *at,
+                reason: reason.to_string(),
+                proof: None,
+                proof_file: Some(proof.clone()),
+                durable: durable.0,
+            },
+            OpenError::Ended {
+                end,
+                proof,
+                durable,
+            } => Damage {
+                position: end.0,
+                file: file_name(*end),
+                at: 0,
+                reason: "the file is missing".to_owned(),
+                proof: None,
+                proof_file: Some(proof.clone()),
+                durable: durable.0,
+            },
+            _ => return None,
         })
     }
 }

@@ -303,6 +303,132 @@ fn a_damaged_log_is_named_and_can_be_cut() {
     );
 }
 
+/// The line of a start or a check names the cut that it needs: that very command is taken.
+fn assert_cut_as_told(data: &Path, flags: &[&str], file: &str) {
+    let check = offline("check", data, &[]);
+    let start = run(&mut pagelog(flags));
+    assert_eq!((check.code, start.code), (Some(5), Some(5)), "{check:?}");
+    let report = json(&offline("check", data, &["--json"]));
+    let damage = &report["damage"];
+    assert_eq!(damage["file"], file, "{report}");
+    let proof = damage["proof_file"].as_str().unwrap();
+    let to = damage["position"].to_string();
+    let remedy = format!("pagelog repair {} --to {to}", data.display());
+    for line in [&check.log, &start.log] {
+        assert!(line.contains(&remedy) && line.contains(proof), "{line}");
+    }
+    let done = offline("repair", data, &["--to", &to, "--yes"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(offline("check", data, &[]).code, Some(0));
+    let broker = Broker::spawn(&mut pagelog(flags));
+    let mut client = Client::connect(broker.address("kafka"));
+    client.metadata("orders");
+    assert_eq!(client.produce("orders", b"after").unwrap(), 0);
+    assert_eq!(broker.stop(Signal::TERM).code, Some(0));
+}
+
+/// Behind them no entry is whole that could prove it: a checkpoint does.
+#[test]
+fn entries_lost_at_the_end_are_cut_by_the_command_that_is_named() {
+    let data = stopped();
+    let hit = positions(&entries(data.path()), "data")[7];
+    let segment = data.path().join(SEGMENT);
+    let file = fs::OpenOptions::new().write(true).open(segment).unwrap();
+    file.write_all_at(&[0; 64 << 10], hit).unwrap();
+    assert_cut_as_told(data.path(), &at(data.path()), SEGMENT);
+    let streams = json(&offline("inspect", data.path(), &["--json"]))["streams"].clone();
+    assert_eq!(streams[0]["records"], 8);
+}
+
+/// All files from the second on are gone: that they were there is told by an index, once no checkpoint is there.
+#[test]
+fn files_lost_at_the_end_are_missed_and_cut_by_the_command_that_is_named() {
+    const SECOND: &str = "00000000000001114112.log";
+    let data = tempfile::tempdir().unwrap();
+    let flags = [
+        &at(data.path())[..],
+        &[
+            "--set",
+            "segment.bytes=1088KiB",
+            "--set",
+            "kafka.message.max.bytes=1MiB",
+            "--set",
+            "disk.refuse.percent=101",
+        ],
+    ]
+    .concat();
+    let broker = Broker::spawn(&mut pagelog(&flags));
+    let mut client = Client::connect(broker.address("kafka"));
+    client.metadata("orders");
+    for number in 0..3 {
+        assert_eq!(client.produce("orders", &vec![number; 700_000]).unwrap(), 0);
+    }
+    assert_eq!(broker.stop(Signal::TERM).code, Some(0));
+    for name in state(data.path()).into_keys() {
+        let lost = name.ends_with(".log") && name.as_str() >= SECOND;
+        if lost || name.ends_with(".checkpoint") {
+            fs::remove_file(data.path().join(name)).unwrap();
+        }
+    }
+    assert_cut_as_told(data.path(), &flags, SECOND);
+}
+
+/// Nothing is lost by it, so the log is whole; but whoever asks is told, by name.
+#[test]
+fn a_faulty_index_or_checkpoint_is_named_and_harms_nothing() {
+    let data = stopped();
+    for (ending, listed) in [
+        ("index", "indexes_wrong"),
+        ("checkpoint", "checkpoints_wrong"),
+    ] {
+        let names = state(data.path()).into_keys();
+        let name = names.filter(|name| name.ends_with(ending)).max().unwrap();
+        let path = data.path().join(&name);
+        let mut content = fs::read(&path).unwrap();
+        content[20] ^= 1;
+        fs::write(&path, content).unwrap();
+
+        let check = offline("check", data.path(), &[]);
+        assert_eq!(check.code, Some(0), "{check:?}");
+        assert!(
+            check.output.contains(&format!("{name} is of no use")),
+            "{check:?}"
+        );
+        let check = json(&offline("check", data.path(), &["--json"]));
+        assert_eq!(check["verdict"], "whole");
+        let wrong = check["log"][listed].as_array().unwrap();
+        assert!(
+            wrong.len() == 1 && wrong[0].as_str().unwrap().contains(&name),
+            "{check}"
+        );
+
+        let inspect = json(&offline("inspect", data.path(), &["--json"]));
+        let shown = inspect[format!("{ending}es")]
+            .as_array()
+            .or(inspect[format!("{ending}s")].as_array());
+        let shown = shown
+            .unwrap()
+            .iter()
+            .find(|file| file["file"] == name.as_str())
+            .unwrap();
+        assert!(shown["wrong"].is_string(), "{inspect}");
+        let inspect = offline("inspect", data.path(), &[]);
+        let line = inspect
+            .output
+            .lines()
+            .find(|line| line.contains(&name))
+            .unwrap();
+        assert!(line.contains(shown["wrong"].as_str().unwrap()), "{line}");
+    }
+    // A start makes them again.
+    let broker = Broker::start(&at(data.path()));
+    assert_eq!(broker.stop(Signal::TERM).code, Some(0));
+    let check = json(&offline("check", data.path(), &["--json"]));
+    for listed in ["indexes_wrong", "checkpoints_wrong"] {
+        assert_eq!(check["log"][listed].as_array().unwrap().len(), 0, "{check}");
+    }
+}
+
 #[test]
 fn a_position_within_an_entry_is_refused_with_the_nearest_ones() {
     let data = stopped();

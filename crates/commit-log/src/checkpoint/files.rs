@@ -74,27 +74,18 @@ pub(crate) struct Candidates {
 }
 
 impl Candidates {
-    /// Looks for the checkpoints in `storage`; reads none.
-    pub(crate) fn find(
-        storage: &dyn Storage,
-        log_id: [u8; 16],
-    ) -> Result<Candidates, pagelog_segment::OpenError> {
-        let listed = storage.list();
-        let listed = listed.map_err(|error| pagelog_segment::OpenError::Io {
-            action: "list",
-            name: "the data directory".to_owned(),
-            error,
-        })?;
+    /// The checkpoints among the files of these names; reads none.
+    pub(crate) fn of(listed: Vec<String>, log_id: [u8; 16]) -> Candidates {
         let is_one = |name: &&String| is_checkpoint(name).is_some();
         let mut names: Vec<_> = listed.iter().filter(is_one).cloned().collect();
         names.sort_unstable_by(|one, other| other.cmp(one));
         let useless = listed.into_iter().filter(|name| is_unfinished(name));
-        Ok(Candidates {
+        Candidates {
             log_id,
             names,
             useless: useless.collect(),
             newest: None,
-        })
+        }
     }
 
     /// Gives the newest checkpoint to `derived` with which the log can be opened. `None`: all entries are to be read.

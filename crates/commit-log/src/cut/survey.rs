@@ -8,6 +8,7 @@ use pagelog_segment::{Position, Run, Segment, Storage, open_segment};
 
 use super::{CutError, Loss, StreamLoss};
 use crate::error::OpenError;
+use crate::evidence::Evidence;
 use crate::meta::Meta;
 use crate::recover::{Entry, check_size, next_whole, source};
 use crate::replayer::Replayer;
@@ -42,12 +43,15 @@ impl Survey {
     ) -> Result<Survey, CutError> {
         let meta = Meta::open(storage).map_err(OpenError::from)?;
         let meta = meta.ok_or(OpenError::NoLog)?;
+        let mut evidence = Evidence::find(storage, meta.id).map_err(OpenError::from)?;
+        evidence.checkpoints.look(storage);
         let Sound {
             segments,
             behind,
             refusal,
         } = Sound::find(storage)?;
-        let replayer = Replayer::over(&meta, segments.clone());
+        let known = evidence.known(storage, &segments);
+        let replayer = Replayer::over(&meta, segments.clone(), known);
         let mut survey = Survey::blank(&meta, segments, &behind, to);
         let replayed = replayer.replay(&mut |entry| {
             survey.replayed(entry.header);
@@ -57,6 +61,8 @@ impl Survey {
         survey.loss.refusal = match replayed {
             // By the identity of another log, all of this one would be cut.
             Err(error @ OpenError::Foreign { .. }) => return Err(error.into()),
+            // What was to come next is there and cannot be used: that says more.
+            Err(OpenError::Ended { .. }) if refusal.is_some() => refusal,
             Err(error) => Some(error),
             Ok(_) => refusal,
         };

@@ -10,7 +10,7 @@ use pagelog_segment::{Position, Segment};
 use super::sealing::failed;
 use super::{IndexError, IndexFile, Indexes, SealError, index_name, is_index, is_leftover, remove};
 use crate::checkpoint::StreamMark;
-use crate::recover::Known;
+use crate::evidence::end_of;
 use crate::stream::Stream;
 
 /// Takes the entries of the log in their order, and keeps where those lie that no file tells of.
@@ -50,16 +50,6 @@ impl<'a> Indexing<'a> {
             indexed: indexed.collect(),
             stream: None,
             refused: false,
-        })
-    }
-
-    /// Up to where the log was durable when the last index was written.
-    pub(crate) fn known(&self) -> Option<Known> {
-        let files = self.indexes.files.snapshot();
-        let last = files.iter().max_by_key(|file| file.header().to)?;
-        Some(Known {
-            durable: last.header().to,
-            file: last.name().to_owned(),
         })
     }
 
@@ -140,6 +130,8 @@ fn tidy(indexes: &Indexes, segments: &[Arc<Segment>]) -> io::Result<Vec<Position
     for name in storage.list()? {
         match is_index(&name) {
             Some(base) if segments.iter().any(|segment| segment.base() == base) => found.push(base),
+            // Whole, it tells that a segment is missing: the log is not opened without it.
+            Some(base) if base >= end_of(segments) && may_tell(indexes, &name) => {}
             Some(_) => remove(storage, &name)?,
             None if is_leftover(&name) => remove(storage, &name)?,
             None => {}
@@ -148,7 +140,13 @@ fn tidy(indexes: &Indexes, segments: &[Arc<Segment>]) -> io::Result<Vec<Position
     Ok(found)
 }
 
-/// Takes the index of a segment, or removes it if it cannot be used.
+/// Whether an index is whole, as far as it can be read today.
+fn may_tell(indexes: &Indexes, name: &str) -> bool {
+    let opened = IndexFile::open(indexes.storage(), name.to_owned(), indexes.log_id());
+    matches!(opened, Ok(_) | Err(IndexError::Io(_)))
+}
+
+/// Takes the index of a segment, or removes it if it is of no use at all.
 fn open_index(indexes: &Indexes, segment: &Segment) -> Result<(), SealError> {
     let name = index_name(segment.base());
     let opened = IndexFile::open(indexes.storage(), name.clone(), indexes.log_id());
@@ -162,6 +160,10 @@ fn open_index(indexes: &Indexes, segment: &Segment) -> Result<(), SealError> {
     });
     match checked {
         Ok(file) => drop(indexes.files.replace(file)),
+        // If the log breaks off before what it tells of, that is why it is refused, at every opening.
+        Err(error @ IndexError::Stale(_)) => {
+            tracing::warn!(file = name, %error, "an index cannot be used: it is made again of the log");
+        }
         Err(error) => {
             tracing::warn!(file = name, %error, "an index cannot be used: it is made again of the log");
             remove(indexes.storage(), &name).map_err(|error| failed(&name)(error.into()))?;

@@ -279,6 +279,13 @@ fn a_log_that_ends_before_what_was_durable_is_refused() {
         other => panic!("{other:?}"),
     }
     remove_all(&copy, ".checkpoint");
+    match open(&copy, STAGED).map(|fixture| fixture.recovery) {
+        Err(OpenError::Ended { end, proof, .. }) => {
+            assert!(end.0 == base && proof.ends_with(".index"), "{proof}");
+        }
+        other => panic!("{other:?}"),
+    }
+    remove_all(&copy, ".index");
     assert!(open(&copy, STAGED).is_ok());
 }
 

@@ -5,6 +5,7 @@ mod checkpoint;
 mod cut;
 mod damage;
 mod directory;
+mod evidence;
 mod failures;
 mod fixture;
 mod front;

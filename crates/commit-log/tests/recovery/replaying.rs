@@ -1,12 +1,15 @@
 //! Reading a log without opening it says what an opening would say, and changes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use pagelog_commit_log::{Header, NotWhole, OpenError, Position, Recovery, Replayer};
+use pagelog_commit_log::{
+    Header, Log, LogOptions, NotWhole, OpenError, Position, Recovery, Replayer, Route,
+};
 use pagelog_segment::Storage;
 use pagelog_testing::{MemoryStorage, Random};
 
-use crate::fixture::{FIRST_SEGMENT, Fixture, ROUTES, SEGMENT_SIZE, fill, open};
+use crate::fixture::{FIRST_SEGMENT, Fixture, ROUTES, SEGMENT_SIZE, fill};
 
 /// A log of two lives over several segments, stopped cleanly or by a crash.
 fn sample(clean: bool) -> MemoryStorage {
@@ -19,6 +22,8 @@ fn sample(clean: bool) -> MemoryStorage {
     if clean {
         fixture.sync.close().unwrap();
     }
+    // So that what is durable at the end is told of by other files, too.
+    fixture.checkpoint();
     storage
 }
 
@@ -29,6 +34,17 @@ fn replay(storage: &MemoryStorage) -> Result<(Recovery, Vec<Header>), OpenError>
         Ok(())
     })?;
     Ok((recovery, headers))
+}
+
+/// Opens it by reading every entry, as a look does.
+fn open_all(storage: &MemoryStorage, route: Route) -> Result<(Recovery, Vec<Header>), OpenError> {
+    let mut headers = Vec::new();
+    let options = LogOptions::new(SEGMENT_SIZE, route, 2048);
+    let opened = Log::open(Arc::new(storage.clone()), options, &mut |entry| {
+        headers.push(*entry.header);
+        Ok(())
+    })?;
+    Ok((opened.recovery, headers))
 }
 
 fn contents(storage: &MemoryStorage) -> BTreeMap<String, Vec<u8>> {
@@ -78,17 +94,16 @@ fn over_random_damage_it_says_what_an_opening_says() {
         let before = contents(&storage);
         let replayed = replay(&storage);
         assert_eq!(contents(&storage), before, "round {round}");
-        match (replayed, open(&storage, ROUTES[round / 2 % 2])) {
-            (Ok((recovery, headers)), Ok(fixture)) => {
-                assert_eq!(recovery, fixture.recovery, "round {round}");
-                assert_eq!(headers, fixture.headers, "round {round}");
+        match (replayed, open_all(&storage, ROUTES[round / 2 % 2])) {
+            (Ok(replayed), Ok(opened)) => {
+                assert_eq!(replayed, opened, "round {round}");
                 whole += 1;
             }
             (Err(replayed), Err(opened)) => {
                 assert_eq!(replayed.to_string(), opened.to_string(), "round {round}");
                 refused += 1;
             }
-            (replayed, opened) => panic!("round {round}: {replayed:?}, {:?}", opened.err()),
+            (replayed, opened) => panic!("round {round}: {replayed:?}, {opened:?}"),
         }
     }
     assert!(
