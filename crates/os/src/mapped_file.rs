@@ -1,5 +1,7 @@
 //! An open file and the mapping of it, as one thing to share.
 
+use std::any::Any;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,11 +13,12 @@ use crate::Mapping;
 /// This is what whoever sends a range of a file holds (in an `Arc`): the descriptor for `sendfile`
 /// and `pread`, the mapping for gathered sends. The file's blocks live until the last holder lets
 /// go, also when its name is removed.
-#[derive(Debug)]
 pub struct MappedFile {
     number: u64,
-    file: File,
     mapping: Mapping,
+    file: File,
+    /// Dropped last.
+    kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl MappedFile {
@@ -32,9 +35,20 @@ impl MappedFile {
         let number = NEXT.fetch_add(1, Relaxed);
         Ok(MappedFile {
             number,
-            file,
             mapping,
+            file,
+            kept: None,
         })
+    }
+
+    /// Holds `kept` until the last holder of this lets go, and drops it when file and mapping are closed: what the bytes depend on
+    /// beside the open file, such as a lock, a lease, or a place that is to be used again.
+    #[must_use]
+    pub fn keeping(self, kept: impl Send + Sync + 'static) -> MappedFile {
+        MappedFile {
+            kept: Some(Box::new((self.kept, kept))),
+            ..self
+        }
     }
 
     /// A number that no other one in the life of this process has, whatever becomes of this one.
@@ -59,5 +73,17 @@ impl MappedFile {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.mapping.size() as u64
+    }
+}
+
+impl fmt::Debug for MappedFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("MappedFile")
+            .field("number", &self.number)
+            .field("mapping", &self.mapping)
+            .field("file", &self.file)
+            .field("keeps", &self.kept.is_some())
+            .finish()
     }
 }

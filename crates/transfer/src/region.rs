@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use pagelog_os::MappedFile;
 
-/// `size` bytes of a file from `at` on. Holding it keeps the file open and mapped, even after it was deleted.
+/// `size` bytes of a file from `at` on. Holding it keeps the file open and mapped, even after it was deleted, and whatever else the file
+/// was given to keep ([`MappedFile::keeping`]).
+///
+/// What the file got after it was mapped can be named as well: it goes by the descriptor, and nobody looks whether it is in memory.
 ///
 /// The bytes must not change any more: what was sent may still lie in the socket as a reference to these very pages.
 #[derive(Clone)]
@@ -66,6 +69,13 @@ impl Region {
         debug_assert!(count <= self.size);
         self.at += count;
         self.size -= count;
+    }
+
+    /// Whether the file has all of these bytes now, as far as can be told: it may have grown since it was mapped.
+    pub(crate) fn is_in_file(&self) -> bool {
+        let end = self.at.checked_add(self.size);
+        let size = || self.file.file().metadata().map_or(0, |data| data.len());
+        self.is_mapped() || end.is_some_and(|end| end <= size())
     }
 
     /// Whether the file had all of these bytes when it was mapped.

@@ -232,7 +232,10 @@ impl Sender {
                 limit,
             };
             if !region.is_mapped() {
-                return Err(front.short());
+                if !region.is_in_file() {
+                    return Err(front.short());
+                }
+                path = path.by_descriptor();
             }
             let held = &mut self.held;
             let outcome = match path {

@@ -329,6 +329,32 @@ fn a_file_that_became_shorter_is_an_error_by_every_path() {
 }
 
 #[test]
+fn what_a_file_got_after_it_was_mapped_goes_by_every_path() {
+    use std::os::unix::fs::FileExt;
+    for (path, mut paths) in all_paths() {
+        let (file, mut bytes) = file(6);
+        let more = vec![9; 40_000];
+        file.file().write_all_at(&more, FILE_SIZE as u64).unwrap();
+        bytes.extend_from_slice(&more);
+        let mut rope = Rope::from(vec![1; 100]);
+        let mut expected = vec![1; 100];
+        for (at, size) in [(10, 500), (FILE_SIZE - 200, 500), (FILE_SIZE, 40_000)] {
+            rope.push_region(Region::new(Arc::clone(&file), at as u64, size as u64));
+            expected.extend_from_slice(&bytes[at..at + size]);
+        }
+        let seen = exchange(rope, (pair_for(path), &mut paths), &[9_000], |_, _| {}).unwrap();
+        assert!(seen == expected, "{path:?}");
+        let end = Rope::from(Region::new(file, bytes.len() as u64 - 1, 2));
+        let (sending, _receiving) = narrow_pair();
+        let result = Sender::new(end).send(sending.as_fd(), &mut paths);
+        assert!(
+            matches!(result, Err(SendError::FileShort { .. })),
+            "{result:?}"
+        );
+    }
+}
+
+#[test]
 fn a_region_that_the_file_never_had_is_an_error() {
     for (_, mut paths) in all_paths() {
         for (at, size) in [

@@ -37,6 +37,35 @@ fn neighbouring_regions_of_one_file_become_one_run() {
 }
 
 #[test]
+fn a_region_keeps_what_its_file_was_given_to_keep() {
+    let lease = Arc::new("somebody's place");
+    let file = MappedFile::new(tempfile::tempfile().unwrap()).unwrap();
+    let file = Arc::new(file.keeping(Arc::clone(&lease)).keeping(Arc::clone(&lease)));
+    let rope = Rope::from(Region::new(file, 0, 10));
+    let part = rope.slice(3..4);
+    drop(rope);
+    assert_eq!(Arc::strong_count(&lease), 3);
+    drop(part);
+    assert_eq!(Arc::strong_count(&lease), 1);
+}
+
+/// A rope is made by one thread and sent by another.
+#[test]
+fn ropes_and_their_senders_go_from_thread_to_thread() {
+    const fn go_from_thread_to_thread<T: Send>() {}
+    const {
+        go_from_thread_to_thread::<Rope>();
+        go_from_thread_to_thread::<Region>();
+        go_from_thread_to_thread::<pagelog_transfer::Sender>();
+        go_from_thread_to_thread::<pagelog_transfer::Paths>();
+        go_from_thread_to_thread::<pagelog_transfer::Cold>();
+    }
+    let rope = Rope::from(b"made here".to_vec());
+    let read = std::thread::spawn(move || rope.read_all().unwrap());
+    assert_eq!(read.join().unwrap(), b"made here");
+}
+
+#[test]
 fn a_region_keeps_its_file_and_only_bytes_count_as_owned() {
     let (file, bytes) = file(3);
     let weak = Arc::downgrade(&file);

@@ -1,6 +1,7 @@
 //! A file and its mapping as one thing.
 
 use std::fs::{self, File};
+use std::sync::Arc;
 
 use pagelog_os::MappedFile;
 
@@ -18,6 +19,24 @@ fn it_has_the_size_of_the_file_and_its_bytes() {
     let mut read = [0; 12];
     mapped.mapping().copy_out(0, &mut read).unwrap();
     assert_eq!(&read, b"twelve bytes");
+}
+
+#[test]
+fn what_it_was_given_to_keep_is_dropped_with_it() {
+    let (first, second) = (Arc::new(1), Arc::new(2));
+    let mapped = MappedFile::new(tempfile::tempfile().unwrap()).unwrap();
+    let mapped = mapped
+        .keeping(Arc::clone(&first))
+        .keeping(Arc::clone(&second));
+    assert_eq!(
+        (Arc::strong_count(&first), Arc::strong_count(&second)),
+        (2, 2)
+    );
+    drop(mapped);
+    assert_eq!(
+        (Arc::strong_count(&first), Arc::strong_count(&second)),
+        (1, 1)
+    );
 }
 
 #[test]

@@ -32,8 +32,8 @@ pub(crate) enum Gathered {
     Again,
     /// The kernel does not take it so.
     Refused(Refusal, io::Error),
-    /// A page of some mapping is not to be had, and the kernel does not say which; or some mapping is given up since one of its pages
-    /// was not to be had, though all others are. Nothing was sent.
+    /// A page of some mapping is not to be had, and the kernel does not say which; or some mapping was given up before
+    /// for such a page, or does not reach so far. Nothing was sent.
     Fault,
 }
 
@@ -45,8 +45,7 @@ pub(crate) fn send(
     paths: &mut Paths,
     limit: u64,
 ) -> Result<Gathered, SendError> {
-    check(pieces, run.count, limit)?;
-    if cut(pieces, run.count, limit).any(|(piece, _)| has_faulted(piece)) {
+    if cut(pieces, run.count, limit).any(|(piece, _)| !is_in_mapping(piece)) {
         return Ok(Gathered::Fault);
     }
     paths.counters.of(Path::Gather).calls += 1;
@@ -87,26 +86,14 @@ fn cut(
     })
 }
 
-/// Whether every file had what is to be sent of it when it was mapped.
-fn check(pieces: &VecDeque<Piece>, count: usize, limit: u64) -> Result<(), SendError> {
-    for (piece, _) in cut(pieces, count, limit) {
-        if let Piece::Region(region) = piece
-            && !region.is_mapped()
-        {
-            return Err(SendError::FileShort {
-                at: region.at(),
-                size: region.size(),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Whether a mapping is of no more use, to nobody: its file may be, for most of what is in there.
-fn has_faulted(piece: &Piece) -> bool {
+/// Whether the mapping can be used for it: that has it, and has not been given up, which it is as a whole, though the file may be well
+/// but for one page.
+fn is_in_mapping(piece: &Piece) -> bool {
     match piece {
-        Piece::Bytes(_) => false,
-        Piece::Region(region) => region.file().mapping().check_fault().is_err(),
+        Piece::Bytes(_) => true,
+        Piece::Region(region) => {
+            region.is_mapped() && region.file().mapping().check_fault().is_ok()
+        }
     }
 }
 

@@ -97,6 +97,14 @@ impl Path {
         matches!(self, Path::Reference | Path::UringRead | Path::Direct)
     }
 
+    /// This path, or the reference if this one needs a mapping.
+    pub(crate) fn by_descriptor(self) -> Path {
+        match self {
+            Path::Gather | Path::ZeroCopy | Path::UringZeroCopy => Path::Reference,
+            other => other,
+        }
+    }
+
     pub(crate) fn index(self) -> usize {
         self as usize
     }
@@ -128,7 +136,8 @@ impl FromStr for Path {
     }
 }
 
-/// What a path is given: where to, and the front of a region, which the file had when it was mapped.
+/// What a path is given: where to, and the front of a region, which the file has; the paths of the mapping, one that it had when it was
+/// mapped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Front<'a> {
     pub(crate) socket: BorrowedFd<'a>,
