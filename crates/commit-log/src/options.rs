@@ -35,7 +35,8 @@ pub struct LogOptions {
     pub warm: Option<Warm>,
     /// How many bytes ahead of what is written the blocks of a new segment are written with zeros, on the staged route, so that a sync has no block to
     /// declare as written: what the disk gets for a new segment doubles, and up to so much more is read after a crash. Worth it where every entry is synced; 0:
-    /// none.
+    /// none. Not for file systems that write each change to a new place (`pagelog_os::probe::Overwrite::Elsewhere`): an entry over zeros takes a new block, and
+    /// a full disk, which has none, would end the log.
     pub prewrite: u64,
 }
 

@@ -50,6 +50,14 @@ fn what_is_said_to_work_works() {
     }
 }
 
+/// As on a full disk: what the name tells needs no file.
+#[test]
+fn what_overwriting_does_is_told_where_no_file_can_be_made() {
+    let place = std::path::Path::new("/proc");
+    assert!(FileSystem::probe(place).is_err());
+    assert_eq!(Overwrite::of(place).unwrap(), Overwrite::Unknown);
+}
+
 #[test]
 fn memory_file_systems_answer_too() {
     let Ok(place) = tempfile::tempdir_in("/dev/shm") else {

@@ -82,12 +82,17 @@ impl Configuration {
     }
 
     /// Goes by what overwriting does to the disk's blocks in the data directory: where it takes new ones, a store into a mapping can meet a full disk,
-    /// which is a signal and not an error, so bytes enter the file by the descriptor.
+    /// which is a signal and not an error, so bytes enter the file by the descriptor, and nothing is written there before them.
     ///
     /// # Errors
     /// [`Failure::Data`]: the mapped route was asked for by its name.
     pub(crate) fn suit(&mut self, overwrite: Overwrite) -> Result<(), Failure> {
-        if overwrite != Overwrite::Elsewhere || self.store.log.route != Route::Mapped {
+        if overwrite != Overwrite::Elsewhere {
+            return Ok(());
+        }
+        // An entry over zeros would take a new block, which a full disk has not; over a block that was only allocated it takes that one.
+        self.store.log.prewrite = 0;
+        if self.store.log.route != Route::Mapped {
             return Ok(());
         }
         let place = self.data_directory.display();

@@ -134,6 +134,10 @@ fn nothing_is_mapped_where_a_change_takes_new_blocks() {
     );
     let synced = suited(&[], Overwrite::Elsewhere).unwrap();
     assert!(!synced.acknowledges_appended);
+    // An entry over zeros would take a new block.
+    assert_eq!(synced.log.prewrite, 0);
+    let marked = suited(&[], Overwrite::InPlaceOnRequest).unwrap();
+    assert!(marked.log.prewrite > 0);
 }
 
 #[test]

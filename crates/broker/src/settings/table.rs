@@ -66,7 +66,7 @@ settings! {
     SEGMENT_SPARES = "segment.spares", Kind::Count { least: 0, most: 64 }, "2",
         "How many files of deleted segments are kept to be used again, which makes their syncs quicker; 0: none.";
     PREWRITE_BYTES = "prewrite.bytes", Kind::Bytes { least: 0, most: GIB }, "16MiB",
-        "Under the staged route and `sync`: how far ahead of the appends the blocks of new segments are written with zeros, which makes syncs quicker and has the disk write a new segment twice; 0: not at all.";
+        "Under the staged route and `sync`: how far ahead of the appends the blocks of new segments are written with zeros, which makes syncs quicker and has the disk write a new segment twice; 0: not at all, as on a file system that writes each change to a new place.";
     WARM = "warm.ahead", Kind::Choice(&["window", "whole", "off"]), "window",
         "Under the mapped route: what is brought into memory ahead of the appends: a window of each segment, the whole of it, or nothing.";
     WARM_WINDOW_BYTES = "warm.window.bytes", Kind::Bytes { least: 65536, most: GIB }, "64MiB",

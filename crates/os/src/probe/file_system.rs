@@ -112,14 +112,22 @@ impl fmt::Display for FileSystem {
 }
 
 impl Overwrite {
-    /// What it does to the files of `directory`, tried on one without a name.
+    /// What it does to the files of `directory`; where the file system's name does not say it, tried on one without a name.
     ///
     /// # Errors
     ///
-    /// When no file can be made there.
+    /// When the directory cannot be looked at, or on Btrfs no file can be made there.
     pub fn of(directory: &Path) -> io::Result<Overwrite> {
-        let number = rustix::fs::statfs(directory)?.f_type;
-        Ok(overwrite(number as u64, &nameless(directory)?))
+        let number = rustix::fs::statfs(directory)?.f_type as u64;
+        // A full disk may have no room for one more file.
+        if number != BTRFS {
+            return Ok(by_name(number));
+        }
+        // The mark is taken by empty files only.
+        Ok(match file::overwrite_in_place(&nameless(directory)?) {
+            true => Overwrite::InPlaceOnRequest,
+            false => by_name(number),
+        })
     }
 }
 
@@ -160,12 +168,11 @@ fn name(number: u64) -> String {
     known.map_or_else(|| format!("{number:#x}"), |(_, name)| (*name).to_owned())
 }
 
-fn overwrite(number: u64, empty: &File) -> Overwrite {
+/// What it does to files without a mark.
+fn by_name(number: u64) -> Overwrite {
     match number {
         // On XFS a block that a reflink shares is written elsewhere.
         EXT4 | XFS | TMPFS => Overwrite::InPlace,
-        // The mark is taken by empty files only.
-        BTRFS if file::overwrite_in_place(empty) => Overwrite::InPlaceOnRequest,
         BTRFS | F2FS | ZFS | BCACHEFS => Overwrite::Elsewhere,
         _ => Overwrite::Unknown,
     }
