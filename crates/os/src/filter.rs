@@ -1,4 +1,5 @@
-//! Filters of system calls: one that refuses io_uring, as those of many containers do, and one that starves sends without copying.
+//! Filters of system calls: one that refuses io_uring, as those of many containers do, one that refuses the calls that move bytes within
+//! the kernel, and one that starves sends without copying.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -30,10 +31,35 @@ const THIRD_ARGUMENT_AT: u32 = 36;
 ///
 /// `EINVAL` where the kernel has no filters. man 2 seccomp.
 pub fn refuse_io_uring() -> io::Result<()> {
+    refuse(IO_URING_CALLS)
+}
+
+/// `int prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, …)` as [`refuse_io_uring`], for `copy_file_range`, `sendfile` and `splice`.
+///
+/// Differs from the calls as that does.
+///
+/// Safe, as that is.
+///
+/// # Errors
+///
+/// As [`refuse_io_uring`]. man 2 seccomp.
+pub fn refuse_moves() -> io::Result<()> {
+    refuse(
+        [
+            libc::SYS_copy_file_range,
+            libc::SYS_sendfile,
+            libc::SYS_splice,
+        ]
+        .map(|call| call as u32),
+    )
+}
+
+/// From now on these calls fail with `EPERM`.
+fn refuse(calls: [u32; 3]) -> io::Result<()> {
     let mut program = vec![load(NUMBER_AT)];
-    for (index, number) in (0_u8..).zip(IO_URING_CALLS) {
+    for (index, number) in (0_u8..).zip(calls) {
         // To the last statement, or on.
-        let refuse = (IO_URING_CALLS.len() as u8) - index;
+        let refuse = (calls.len() as u8) - index;
         program.push(jump(libc::BPF_JEQ, number, (refuse, 0)));
     }
     program.push(give(libc::SECCOMP_RET_ALLOW));

@@ -22,6 +22,7 @@ mod file {
 }
 mod filter {
     mod refuse_io_uring;
+    mod refuse_moves;
     mod starve_zero_copy;
 }
 mod futex;

@@ -2,11 +2,13 @@
 //! `FileChannel.transferTo` and `transferFrom` have them.
 //!
 //! Each goes down a ladder of its own, a rung at a time: `copy_file_range` from file to file (which shares blocks where the file system
-//! can), `sendfile`, `splice`, reading and writing. What is refused for good is remembered for that pair of kinds.
+//! can), `sendfile`, `splice`, reading and writing. What is refused for good is remembered for that pair of kinds; what is not permitted, once
+//! a rung below has shown that it is not for these two descriptors; and that no range is copied between two file systems, for these.
 
 mod transfer_from;
 mod transfer_to;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::ops::Index;
@@ -26,6 +28,9 @@ const PIPE_SIZE: usize = 256 * 1024;
 
 /// What is read and written at a time on the last rung.
 const BUFFER_SIZE: usize = 64 * 1024;
+
+/// Pairs of file systems that are remembered.
+const APART_MAX: usize = 16;
 
 /// A way between two descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +88,8 @@ pub struct Transfers {
     closed: [[u8; Kind::ALL.len()]; Kind::ALL.len()],
     moved: [u64; Rung::ALL.len()],
     refusals: u64,
+    /// File systems, from and to, between which no range is copied: the newest ones.
+    apart: VecDeque<(u64, u64)>,
     pipe: Option<Pipe>,
     buffer: Vec<u8>,
 }
@@ -118,6 +125,30 @@ impl Transfers {
     fn refuse(&mut self, rung: Rung, (from, to): (Kind, Kind)) {
         self.refusals += 1;
         self.closed[from.index()][to.index()] |= rung.bit();
+    }
+
+    /// A rung below has moved something: of those that were not permitted (as bits), it was not the descriptors' fault.
+    fn refuse_all(&mut self, rungs: u8, pair: (Kind, Kind)) {
+        let refused = Rung::ALL.into_iter().filter(|rung| rungs & rung.bit() != 0);
+        refused.for_each(|rung| self.refuse(rung, pair));
+    }
+
+    /// Takes note that these lie on file systems between which no range is copied.
+    fn set_apart(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
+        if let Some(pair) = file_systems(from, to) {
+            self.refusals += 1;
+            if self.apart.len() == APART_MAX {
+                self.apart.pop_front();
+            }
+            self.apart.push_back(pair);
+        }
+    }
+
+    /// Whether that is known of these two.
+    fn are_apart(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> bool {
+        // Nothing is asked before something was refused.
+        !self.apart.is_empty()
+            && file_systems(from, to).is_some_and(|pair| self.apart.contains(&pair))
     }
 
     fn count(&mut self, rung: Rung, moved: u64) {
@@ -163,6 +194,10 @@ enum Meaning {
     Interrupted,
     /// This rung cannot do it for these kinds.
     Refused,
+    /// This rung cannot do it between the file systems of these two.
+    Apart,
+    /// Somebody does not permit it: for these two, or by a filter for all.
+    NotPermitted,
     /// This rung cannot do it for these two: the next one is tried, and says why if it cannot either.
     NotThese,
 }
@@ -173,11 +208,19 @@ fn blocks(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(!flags.contains(OFlags::NONBLOCK))
 }
 
+/// Those on which the two lie.
+fn file_systems(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Option<(u64, u64)> {
+    let (from, to) = (rustix::fs::fstat(from).ok()?, rustix::fs::fstat(to).ok()?);
+    Some((from.st_dev, to.st_dev))
+}
+
 fn meaning(rung: Rung, error: &io::Error) -> Meaning {
     match Errno::from_io_error(error) {
         Some(Errno::AGAIN) => Meaning::Blocked,
         Some(Errno::INTR) => Meaning::Interrupted,
         Some(Errno::NOSYS | Errno::OPNOTSUPP) => Meaning::Refused,
+        Some(Errno::XDEV) => Meaning::Apart,
+        Some(Errno::PERM | Errno::ACCESS) => Meaning::NotPermitted,
         // `copy_file_range` says so of ranges of one file that overlap, and of a target for appending.
         Some(Errno::INVAL) if rung != Rung::CopyRange => Meaning::Refused,
         _ => Meaning::NotThese,

@@ -50,7 +50,9 @@ impl Transfers {
         let blocks = blocks(from).map_err(fail_first)?;
         let pair = (Kind::of(from), Kind::of(to.as_fd()));
         let rungs = rungs(pair);
-        let (mut moved, mut skipped, mut waits) = (0, 0, false);
+        let (mut moved, mut waits, mut not_permitted) = (0, false, 0);
+        let mut skipped =
+            usize::from(rungs[0] == Rung::CopyRange && self.are_apart(from, to.as_fd()));
         while moved < count {
             let rung = match waits {
                 true => Rung::Plain,
@@ -60,6 +62,7 @@ impl Transfers {
             match self.step_from(rung, from, to, position + moved, size) {
                 Step::Moved(size) => {
                     self.count(rung, size as u64);
+                    self.refuse_all(std::mem::take(&mut not_permitted), pair);
                     moved += size as u64;
                     waits = false;
                 }
@@ -76,7 +79,14 @@ impl Transfers {
                     (_, Meaning::Blocked) => break,
                     (Rung::Plain, _) => return Err(failed(moved, Vec::new(), error)),
                     (_, Meaning::Refused) => self.refuse(rung, pair),
-                    (_, Meaning::NotThese) => skipped = rungs.len() - 1,
+                    (_, other) => {
+                        match other {
+                            Meaning::Apart => self.set_apart(from, to.as_fd()),
+                            Meaning::NotPermitted => not_permitted |= rung.bit(),
+                            _ => {}
+                        }
+                        skipped = rungs.len() - 1;
+                    }
                 },
             }
         }

@@ -36,7 +36,9 @@ impl Transfers {
         let pair = (Kind::of(from.as_fd()), Kind::of(to));
         let rungs = rungs(pair);
         let blocks = blocks(to).map_err(|error| failed(0, error))?;
-        let (mut moved, mut skipped, mut waits) = (0, 0, false);
+        let (mut moved, mut waits, mut not_permitted) = (0, false, 0);
+        let mut skipped =
+            usize::from(rungs[0] == Rung::CopyRange && self.are_apart(from.as_fd(), to));
         while moved < count {
             let rung = match waits {
                 true => Rung::Plain,
@@ -49,6 +51,7 @@ impl Transfers {
                 Ok(0) => break,
                 Ok(size) => {
                     self.count(rung, size as u64);
+                    self.refuse_all(std::mem::take(&mut not_permitted), pair);
                     moved += size as u64;
                     waits = false;
                 }
@@ -64,7 +67,14 @@ impl Transfers {
                 Err(error) => match meaning(rung, &error) {
                     Meaning::Blocked | Meaning::Interrupted => {}
                     Meaning::Refused => self.refuse(rung, pair),
-                    Meaning::NotThese => skipped = 1 + below(rungs, rung),
+                    other => {
+                        match other {
+                            Meaning::Apart => self.set_apart(from.as_fd(), to),
+                            Meaning::NotPermitted => not_permitted |= rung.bit(),
+                            _ => {}
+                        }
+                        skipped = 1 + below(rungs, rung);
+                    }
                 },
             }
         }
