@@ -4,6 +4,7 @@ mod ahead;
 mod allocations;
 mod beside_syncs;
 mod cold;
+mod deleting;
 mod device_bytes;
 mod durable;
 mod durable_plots;
@@ -35,6 +36,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Report> {
     report.add(ahead::run(settings)?);
     report.add(streams::run(settings)?);
     report.add(beside_syncs::run(settings)?);
+    report.add(deleting::run(settings)?);
     report.add(device_bytes::run(settings)?);
     report.add(indexing::run(settings)?);
     report.add(cold::run(settings)?);
