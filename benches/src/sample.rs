@@ -29,6 +29,8 @@ pub(crate) struct Sample {
     pub(crate) generator: Duration,
     /// Page faults of the thread that made the load; zero where it is not asked.
     pub(crate) faults: u64,
+    /// Nanoseconds of each operation, less those in which its thread was ready to run and had no processor; nothing where it is not asked.
+    pub(crate) unhindered: Option<Histogram<u64>>,
 }
 
 impl Sample {
@@ -41,6 +43,7 @@ impl Sample {
             processor: Duration::ZERO,
             generator: Duration::ZERO,
             faults: 0,
+            unhindered: None,
         }
     }
 
@@ -50,6 +53,20 @@ impl Sample {
         self.bytes += bytes;
         self.latency
             .saturating_record(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+    }
+
+    /// Says how long the operation that was recorded last would have taken on a processor of its own.
+    pub(crate) fn record_unhindered(&mut self, nanoseconds: u128) {
+        let unhindered = self.unhindered.get_or_insert_with(new_histogram);
+        unhindered.saturating_record(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+    }
+
+    /// As [`Sample::microseconds_at`], on a processor of its own; not a number where that was not asked.
+    pub(crate) fn unhindered_microseconds_at(&self, share: f64) -> f64 {
+        let unhindered = self.unhindered.as_ref();
+        unhindered.map_or(f64::NAN, |latency| {
+            latency.value_at_quantile(share) as f64 / 1e3
+        })
     }
 
     /// Operations a second.

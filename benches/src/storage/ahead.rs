@@ -1,18 +1,20 @@
 //! What making pages ready ahead of the appenders is worth: the slowest of many appends through the mapping, over four segments, as sparse files,
-//! allocated, warmed, and pinned.
+//! allocated, warmed, and pinned; and how much of that is the append's own, beside a thread that only stores into memory.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use pagelog_commit_log::{LogOptions, Route, Storage, Warm};
 use pagelog_os::process::{self, Scope};
+use pagelog_os::{Mapping, Populate};
 use pagelog_segment::Directory;
 
 use super::BENCH;
 use super::engine::{Engine, NEVER, PINNED, WARM};
 use super::prepared::Prepared;
+use super::put_off::PutOff;
 use crate::figure::{Aim, Figure};
 use crate::plot::{LinePlot, Plot, Point, Scale, Series};
 use crate::report::Report;
@@ -27,6 +29,11 @@ const SEGMENT_SIZE: usize = 1 << 30;
 const SPARSE: &str = "sparse";
 const ALLOCATED: &str = "as allocated";
 const WARMED: &str = "warmed";
+/// What the machine does to whoever stores as much, into pinned memory that is no file's.
+const MEMORY: &str = "memory alone";
+const MEMORY_SIZE: usize = 16 << 20;
+/// Only so slow an append is asked whether it was put off its processor: the question takes longer than an append.
+const SLOW: Duration = Duration::from_micros(20);
 const SLOWEST: Metric = Metric {
     name: "slowest",
     unit: "us",
@@ -38,6 +45,18 @@ const P9999: Metric = Metric {
     read: |sample| sample.microseconds_at(0.9999),
 };
 
+/// Less the time in which the appender was ready to run and had no processor.
+const SLOWEST_UNHINDERED: Metric = Metric {
+    name: "slowest, waits for a processor left out",
+    unit: "us",
+    read: |sample| sample.unhindered_microseconds_at(1.0),
+};
+const P9999_UNHINDERED: Metric = Metric {
+    name: "p99.99, waits for a processor left out",
+    unit: "us",
+    read: |sample| sample.unhindered_microseconds_at(0.9999),
+};
+
 /// Of the appending thread: pages that it had to bring in, or that the kernel had written to the disk after they had been made ready.
 const FAULTS: Metric = Metric {
     name: "page faults a thousand appends",
@@ -45,6 +64,13 @@ const FAULTS: Metric = Metric {
     read: |sample| sample.faults as f64 * 1e3 / sample.operations as f64,
 };
 
+const ALL: [&Metric; 5] = [
+    &SLOWEST,
+    &P9999,
+    &SLOWEST_UNHINDERED,
+    &P9999_UNHINDERED,
+    &FAULTS,
+];
 const LOW: [Metric; 3] = [Metric::P50, Metric::P99, Metric::P999];
 
 /// Runs the part.
@@ -66,6 +92,7 @@ pub(super) fn run(settings: &Settings) -> Result<Report> {
             contender(WARMED, Files::Allocated, Some(WARM)),
             contender(ALLOCATED, Files::Allocated, None),
             contender(SPARSE, Files::Sparse, None),
+            Contender::new(MEMORY, move || stores(settings)),
         ],
     )?;
     let own = format!("{case}, warmed and pinned");
@@ -74,16 +101,14 @@ pub(super) fn run(settings: &Settings) -> Result<Report> {
         aim: Some(Aim::RatioAtMost(0.1)),
         ..rounds.figure(BENCH, format!("{own}: slowest"), &SLOWEST)?
     }];
-    figures.push(Figure {
-        limit: rounds.beside(ALLOCATED, &P9999),
-        ..rounds.figure(BENCH, format!("{own}: p99.99"), &P9999)?
-    });
-    figures.push(Figure {
-        limit: rounds.beside(ALLOCATED, &FAULTS),
-        ..rounds.figure(BENCH, format!("{own}: {}", FAULTS.name), &FAULTS)?
-    });
-    for name in [WARMED, ALLOCATED, SPARSE] {
-        for metric in [&SLOWEST, &P9999, &FAULTS] {
+    for metric in [&P9999, &SLOWEST_UNHINDERED, &P9999_UNHINDERED, &FAULTS] {
+        figures.push(Figure {
+            limit: rounds.beside(ALLOCATED, metric),
+            ..rounds.figure(BENCH, format!("{own}: {}", metric.name), metric)?
+        });
+    }
+    for name in [WARMED, ALLOCATED, SPARSE, MEMORY] {
+        for metric in ALL {
             let spread = rounds.spread(name, metric)?;
             let case = format!("{case}, {name}: {}", metric.name);
             figures.push(Figure::new(BENCH, case, metric.unit, spread));
@@ -105,6 +130,7 @@ fn plot(rounds: &Rounds) -> Plot {
         (ALLOCATED, "allocated"),
         (WARMED, WARMED),
         (PAGELOG, "warmed and pinned"),
+        (MEMORY, MEMORY),
     ];
     let drawing = LinePlot {
         title: "An append of 1 KiB into the mapping: its tail, by what was done ahead".into(),
@@ -150,21 +176,80 @@ fn appends(settings: &Settings, files: Files, warm: Option<Warm>) -> Result<Samp
     let engine = Engine::start_on(&settings.directory, open, options, NEVER)?;
     let stream = engine.stream(0);
     let payload = [0x5a; RECORD_SIZE];
-    let mut sample = Sample::empty();
+    let mut timed = Timed::new()?;
     for segment in 1..=SEGMENTS {
         engine.wait_ready()?;
-        let faults = faults()?;
-        let began = Instant::now();
+        timed.begin()?;
         while engine.log.appended().0 < segment * segment_size - (64 << 10) {
-            let append = Instant::now();
-            engine.append(&stream, &payload)?;
-            sample.record(append.elapsed().as_nanos(), RECORD_SIZE as u64);
+            timed.one(|| engine.append(&stream, &payload).map(drop))?;
         }
-        sample.wall += began.elapsed();
-        sample.faults += self::faults()? - faults;
+        timed.end()?;
     }
     engine.stop()?;
-    Ok(sample)
+    Ok(timed.sample)
+}
+
+/// Stores as many bytes by turns through a piece of memory that is there.
+fn stores(settings: &Settings) -> Result<Sample> {
+    let memory = Mapping::anonymous(MEMORY_SIZE)?;
+    memory.populate(0..MEMORY_SIZE, Populate::Write)?;
+    let payload = [0x5a; RECORD_SIZE];
+    let count = SEGMENTS as usize * settings.scaled(SEGMENT_SIZE) / RECORD_SIZE;
+    let mut timed = Timed::new()?;
+    timed.begin()?;
+    for number in 0..count {
+        let at = number * RECORD_SIZE % MEMORY_SIZE;
+        timed.one(|| Ok(memory.copy_in(at, &payload)?))?;
+    }
+    timed.end()?;
+    Ok(timed.sample)
+}
+
+/// Times what one thread does, and asks what of it the thread has itself to thank for.
+struct Timed {
+    sample: Sample,
+    put_off: PutOff,
+    began: Instant,
+    faults: u64,
+}
+
+impl Timed {
+    fn new() -> Result<Timed> {
+        Ok(Timed {
+            sample: Sample::empty(),
+            put_off: PutOff::new()?,
+            began: Instant::now(),
+            faults: 0,
+        })
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.put_off.since_last()?;
+        self.faults = faults()?;
+        self.began = Instant::now();
+        Ok(())
+    }
+
+    fn one(&mut self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let began = Instant::now();
+        work()?;
+        let took = began.elapsed();
+        self.sample.record(took.as_nanos(), RECORD_SIZE as u64);
+        // What it was put off for since the last slow one was so in short pieces, or in this one.
+        let put_off = match took >= SLOW {
+            true => self.put_off.since_last()?,
+            false => Duration::ZERO,
+        };
+        let own = took.saturating_sub(put_off);
+        self.sample.record_unhindered(own.as_nanos());
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.sample.wall += self.began.elapsed();
+        self.sample.faults += faults()? - self.faults;
+        Ok(())
+    }
 }
 
 /// How many page faults this thread has had.

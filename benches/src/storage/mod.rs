@@ -15,6 +15,7 @@ mod opening;
 #[cfg(feature = "peers")]
 mod peers;
 mod prepared;
+mod put_off;
 mod streams;
 mod unwaited;
 mod writers;
