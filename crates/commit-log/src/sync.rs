@@ -41,7 +41,7 @@ pub struct Counters {
     pub writes: u64,
     /// Entries that they held, the log's own included.
     pub entries: u64,
-    /// `fdatasync` calls.
+    /// Syncs of a file: `fdatasync` calls, on the mapped route `msync`.
     pub syncs: u64,
 }
 
@@ -273,7 +273,7 @@ impl Syncer {
         let dirty = |segment: &&Arc<Segment>| segment.end() > from && segment.base() < to;
         for segment in segments.iter().filter(dirty) {
             self.syncs += 1;
-            if let Err(source) = segment.file().sync_data() {
+            if let Err(source) = self.sync_segment(segment, from, to) {
                 let file = file_name(segment.base());
                 return Err(self.log.fail(LogFailure::Sync { file, source }));
             }
@@ -282,6 +282,20 @@ impl Syncer {
         self.log.durable().publish(to);
         self.log.indexes().durable_reached(to);
         Ok(to)
+    }
+}
+
+impl Syncer {
+    /// On the mapped route no more than what was appended: pages ahead were made dirty by warming them, and to write these would cost the disk as
+    /// much again, and whoever stores into them next a fault.
+    fn sync_segment(&self, segment: &Segment, from: Position, to: Position) -> io::Result<()> {
+        if self.log.ring().is_some() {
+            return segment.file().sync_data();
+        }
+        let begin = from.max(segment.base()) - segment.base();
+        let end = to.min(segment.end()) - segment.base();
+        let memory = segment.append_mapping()?;
+        segment.file().sync_range(memory, begin..end)
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pagelog_os::cache::{CountError, WriteBack};
-use pagelog_os::{Advice, MappedFile, Mapping, cache, file};
+use pagelog_os::{Advice, Force, MappedFile, Mapping, cache, file};
 
 use pagelog_page_cache::{LetGo, let_go_all};
 
@@ -62,6 +62,10 @@ impl StorageFile for DiskFile {
 
     fn sync_data(&self) -> io::Result<()> {
         file::sync_data(&self.file)
+    }
+
+    fn sync_range(&self, memory: &Mapping, range: Range<u64>) -> io::Result<()> {
+        memory.force(range.start as usize..range.end as usize, Force::Sync)
     }
 
     fn data_end(&self) -> io::Result<u64> {

@@ -69,6 +69,18 @@ pub trait StorageFile: Send + Sync + Debug {
     /// failed sync is final for its caller.
     fn sync_data(&self) -> io::Result<()>;
 
+    /// As [`StorageFile::sync_data`], of the bytes of `range` of the file alone, to which was stored through `memory`, a mapping that
+    /// [`StorageFile::map_for_append`] has made of this file. What else was written may survive or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`StorageFile::sync_data`], and as final.
+    ///
+    /// # Panics
+    ///
+    /// When the range lies outside `memory`.
+    fn sync_range(&self, memory: &Mapping, range: Range<u64>) -> io::Result<()>;
+
     /// The end of the last byte that was ever written. May name a later byte than that, never an
     /// earlier one; reading may make it later.
     ///

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use pagelog_os::cache::{CountError, count_pages};
 use pagelog_os::page_size;
 use pagelog_segment::{Directory, DirectoryError, LOCK_NAME, Storage};
 
@@ -95,6 +96,25 @@ fn a_created_file_has_its_size_and_reads_as_zeros_through_every_way() {
     assert_eq!(&read, b"written and stored");
     let end = file.data_end().unwrap();
     assert!(end >= 5_018, "{end} of pages of {}", page_size());
+}
+
+/// What lies elsewhere is left to the kernel, which may have written it by now, so nothing is said of that.
+#[test]
+fn of_a_range_that_is_synced_no_page_is_dirty() {
+    const SIZE: usize = 1 << 20;
+    let place = tempfile::tempdir().unwrap();
+    let directory = Directory::open(place.path()).unwrap();
+    let file = directory.create("new", SIZE as u64).unwrap();
+    let mapping = file.map_for_append().unwrap();
+    mapping.copy_in(0, &[1; SIZE]).unwrap();
+    let range = 100_000..500_001;
+    file.sync_range(&mapping, range.clone()).unwrap();
+    let opened = fs::File::open(place.path().join("new")).unwrap();
+    match count_pages(&opened, range) {
+        Ok(counts) => assert_eq!((counts.dirty, counts.write_back), (0, 0)),
+        Err(CountError::Io(error)) => panic!("{error}"),
+        Err(error) => eprintln!("not looked at: {error}"),
+    }
 }
 
 #[test]

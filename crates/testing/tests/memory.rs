@@ -66,6 +66,21 @@ fn a_power_cut_keeps_what_was_synced_and_any_part_of_the_rest() {
 }
 
 #[test]
+fn a_sync_of_a_range_keeps_its_pages_and_no_others() {
+    let (storage, file) = storage_with_file();
+    let append = file.map_for_append().unwrap();
+    append.copy_in(0, &[1; SIZE]).unwrap();
+    let begin = PAGE_SIZE as u64 + 10;
+    file.sync_range(&append, begin..begin + PAGE_SIZE as u64)
+        .unwrap();
+    let image = storage.freeze();
+    let lost = image.power_cut_losing_all().open("file").unwrap();
+    let pages = read(&*lost);
+    let kept: Vec<u8> = pages.chunks(PAGE_SIZE).map(|page| page[0]).collect();
+    assert_eq!(kept, [0, 1, 1, 0]);
+}
+
+#[test]
 fn stores_through_the_mapping_are_synced_as_writes_are() {
     let (storage, file) = storage_with_file();
     let append = file.map_for_append().unwrap();

@@ -11,6 +11,7 @@ use pagelog_segment::StorageFile;
 use rustix::io::Errno;
 
 use super::state::Shared;
+use crate::disk::PAGE_SIZE;
 use crate::faults::Operation;
 use crate::names::FileNumber;
 
@@ -20,6 +21,31 @@ pub(super) struct MemoryFile {
     pub(super) number: FileNumber,
     pub(super) file: Arc<File>,
     pub(super) shared: Arc<Shared>,
+}
+
+impl MemoryFile {
+    /// Of the pages with these numbers.
+    fn sync_pages(&self, pages: Range<usize>) -> io::Result<()> {
+        let mut state = self.shared.lock();
+        while state.files[self.number].disk.syncing {
+            state = self.shared.wait_synced(state);
+        }
+        let failure = state.begin(Operation::Sync).err();
+        if failure.is_none() && state.faults.mute_syncs {
+            return Ok(());
+        }
+        let mut dirty = state.dirty(self.number)?;
+        dirty.retain(|page, _| pages.contains(page));
+        // What others store from here on is not served by this sync: give them the chance.
+        state.files[self.number].disk.syncing = true;
+        drop(state);
+        std::thread::yield_now();
+        self.shared
+            .lock()
+            .finish_sync(self.number, dirty, failure.is_some());
+        self.shared.synced.notify_all();
+        failure.map_or(Ok(()), Err)
+    }
 }
 
 impl StorageFile for MemoryFile {
@@ -72,24 +98,12 @@ impl StorageFile for MemoryFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.shared.lock();
-        while state.files[self.number].disk.syncing {
-            state = self.shared.wait_synced(state);
-        }
-        let failure = state.begin(Operation::Sync).err();
-        if failure.is_none() && state.faults.mute_syncs {
-            return Ok(());
-        }
-        let dirty = state.dirty(self.number)?;
-        // What others store from here on is not served by this sync: give them the chance.
-        state.files[self.number].disk.syncing = true;
-        drop(state);
-        std::thread::yield_now();
-        self.shared
-            .lock()
-            .finish_sync(self.number, dirty, failure.is_some());
-        self.shared.synced.notify_all();
-        failure.map_or(Ok(()), Err)
+        self.sync_pages(0..usize::MAX)
+    }
+
+    fn sync_range(&self, _: &Mapping, range: Range<u64>) -> io::Result<()> {
+        let end = (range.end as usize).div_ceil(PAGE_SIZE);
+        self.sync_pages(range.start as usize / PAGE_SIZE..end)
     }
 
     fn data_end(&self) -> io::Result<u64> {
