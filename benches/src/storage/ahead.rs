@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use pagelog_commit_log::{LogOptions, Route, Storage, Warm};
+use pagelog_flush::Policy;
 use pagelog_os::process::{self, Scope};
 use pagelog_os::{Mapping, Populate};
 use pagelog_segment::Directory;
 
 use super::BENCH;
-use super::engine::{Engine, NEVER, PINNED, WARM};
+use super::engine::{Engine, NEVER, PINNED, WARM, WINDOW};
 use super::prepared::Prepared;
 use super::put_off::PutOff;
 use crate::figure::{Aim, Figure};
@@ -26,6 +27,8 @@ const RECORD_SIZE: usize = 1024;
 const SEGMENTS: u64 = 4;
 /// The default: what it costs to make so large a file ready, and to write it to the disk meanwhile, is in the figure.
 const SEGMENT_SIZE: usize = 1 << 30;
+/// So that four of them take seconds at a pace.
+const PACED_SEGMENT_SIZE: usize = 256 << 20;
 const SPARSE: &str = "sparse";
 const ALLOCATED: &str = "as allocated";
 const WARMED: &str = "warmed";
@@ -78,13 +81,56 @@ const LOW: [Metric; 3] = [Metric::P50, Metric::P99, Metric::P999];
 /// # Errors
 /// The first thing that fails.
 pub(super) fn run(settings: &Settings) -> Result<Report> {
+    let mut report = at_once(settings)?;
+    report.add(at_a_pace(settings)?);
+    Ok(report)
+}
+
+/// At a rate that leaves the machine time to breathe, by the broker's defaults under interval flush.
+fn at_a_pace(settings: &Settings) -> Result<Vec<Figure>> {
+    let case = "append at 128 MB/s beside flushes, mapped";
+    if !settings.wants(case) {
+        return Ok(Vec::new());
+    }
+    eprintln!("storage: {case}");
+    let contender = |name, warm| {
+        let run = Appends {
+            segment_size: settings.scaled(PACED_SEGMENT_SIZE) as u64,
+            files: Files::Allocated,
+            warm,
+            policy: Policy::INTERVAL,
+            gap: Duration::from_micros(8),
+        };
+        Contender::new(name, move || run.run(settings))
+    };
+    let contenders = vec![contender(PAGELOG, Some(WINDOW)), contender(ALLOCATED, None)];
+    let rounds = Rounds::run(settings.rounds, contenders)?;
+    let figure = |metric: &Metric| {
+        Ok(Figure {
+            limit: rounds.beside(ALLOCATED, metric),
+            ..rounds.figure(BENCH, format!("{case}: {}", metric.name), metric)?
+        })
+    };
+    let metrics = ALL.into_iter().chain([&Metric::P999]);
+    metrics.map(figure).collect()
+}
+
+fn at_once(settings: &Settings) -> Result<Report> {
     let case = "append without waiting, mapped";
     if !settings.wants(case) {
         return Ok(Report::default());
     }
     eprintln!("storage: {case}");
-    let contender =
-        |name, files, warm| Contender::new(name, move || appends(settings, files, warm));
+    let contender = |name, files, warm| {
+        let run = Appends {
+            segment_size: settings.scaled(SEGMENT_SIZE) as u64,
+            files,
+            warm,
+            policy: NEVER,
+            gap: Duration::ZERO,
+        };
+        Contender::new(name, move || run.run(settings))
+    };
     let rounds = Rounds::run(
         settings.rounds,
         vec![
@@ -166,27 +212,51 @@ fn storage(path: &Path, files: Files) -> Result<Arc<dyn Storage>> {
 }
 
 /// Appends through four segments, each begun when those behind it are ready, as a producer that leaves the machine time to breathe finds them.
-fn appends(settings: &Settings, files: Files, warm: Option<Warm>) -> Result<Sample> {
-    let segment_size = settings.scaled(SEGMENT_SIZE) as u64;
-    let options = LogOptions {
-        warm,
-        ..LogOptions::new(segment_size, Route::Mapped, 1 << 20)
-    };
-    let open = |path: &Path| storage(path, files);
-    let engine = Engine::start_on(&settings.directory, open, options, NEVER)?;
-    let stream = engine.stream(0);
-    let payload = [0x5a; RECORD_SIZE];
-    let mut timed = Timed::new()?;
-    for segment in 1..=SEGMENTS {
-        engine.wait_ready()?;
-        timed.begin()?;
-        while engine.log.appended().0 < segment * segment_size - (64 << 10) {
-            timed.one(|| engine.append(&stream, &payload).map(drop))?;
+#[derive(Clone, Copy)]
+struct Appends {
+    segment_size: u64,
+    files: Files,
+    warm: Option<Warm>,
+    policy: Policy,
+    /// From one append to the next, in the mean: some at a time, and a sleep.
+    gap: Duration,
+}
+
+/// How many appends there are between two sleeps.
+const BETWEEN_SLEEPS: u32 = 256;
+
+impl Appends {
+    fn run(&self, settings: &Settings) -> Result<Sample> {
+        let options = LogOptions {
+            warm: self.warm,
+            ..LogOptions::new(self.segment_size, Route::Mapped, 1 << 20)
+        };
+        let open = |path: &Path| storage(path, self.files);
+        let engine = Engine::start_on(&settings.directory, open, options, self.policy)?;
+        let stream = engine.stream(0);
+        let payload = [0x5a; RECORD_SIZE];
+        let mut timed = Timed::new()?;
+        for segment in 1..=SEGMENTS {
+            engine.wait_ready()?;
+            timed.begin()?;
+            let mut number = 0;
+            while engine.log.appended().0 < segment * self.segment_size - (64 << 10) {
+                self.keep_pace(timed.began, number);
+                number += 1;
+                timed.one(|| engine.append(&stream, &payload).map(drop))?;
+            }
+            timed.end()?;
         }
-        timed.end()?;
+        engine.stop()?;
+        Ok(timed.sample)
     }
-    engine.stop()?;
-    Ok(timed.sample)
+
+    fn keep_pace(&self, began: Instant, number: u32) {
+        if !self.gap.is_zero() && number.is_multiple_of(BETWEEN_SLEEPS) {
+            let due = self.gap * number;
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
+        }
+    }
 }
 
 /// Stores as many bytes by turns through a piece of memory that is there.

@@ -66,6 +66,12 @@ pub(super) const PINNED: Warm = Warm {
     ..WARM
 };
 
+/// The broker's default: a window of each segment, what lies next pinned.
+pub(super) const WINDOW: Warm = Warm {
+    window: Some(64 << 20),
+    ..PINNED
+};
+
 /// For a log that is synced all the time: no sync finds what warming made dirty.
 pub(super) const WARM_SYNCED: Warm = Warm {
     flush_every: NonZeroU64::new(1 << 20),
@@ -152,7 +158,10 @@ impl Engine {
         let began = Instant::now();
         let is_ready = || {
             let warm = self.log.warm_up();
-            self.log.segments_ready() == 2 && warm.iter().all(|one| one.state == State::Done)
+            self.log.segments_ready() == 2
+                && warm
+                    .iter()
+                    .all(|one| matches!(one.state, State::Done | State::Waiting))
         };
         while !is_ready() {
             ensure!(
