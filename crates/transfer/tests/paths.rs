@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use pagelog_os::MappedFile;
+use pagelog_os::{MappedFile, filter};
 use pagelog_transfer::{
     Path, Paths, Progress, Region, Rope, SEND_FILE_SIZE_MIN, SEND_SIZE_MAX, SendError, Sender,
 };
@@ -398,4 +398,21 @@ fn a_peer_that_is_gone_is_an_error() {
         };
         assert!(matches!(error, SendError::Socket(_)), "{error:?}");
     }
+}
+
+/// The same again where a filter refuses io_uring, as in many containers.
+#[test]
+fn without_io_uring_all_of_it_holds() {
+    let worker = || {
+        filter::refuse_io_uring().unwrap();
+        every_path_sends_what_the_rope_says();
+        a_path_that_is_closed_in_the_middle_hands_over_at_the_byte_where_it_stood();
+        a_refused_sendfile_hands_over_at_the_byte_where_it_stood();
+        a_file_that_became_shorter_is_an_error_by_every_path();
+        what_a_file_got_after_it_was_mapped_goes_by_every_path();
+        a_region_that_the_file_never_had_is_an_error();
+        a_peer_that_is_gone_is_an_error();
+    };
+    // The filter is this thread's for good.
+    std::thread::spawn(worker).join().unwrap();
 }
