@@ -107,12 +107,17 @@ impl Pagelog {
         Pagelog::start(binary, directory, flush)
     }
 
+    /// The directory of the log.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
     /// The segment files, oldest first.
     ///
     /// # Errors
     /// Where the directory cannot be read.
     pub(crate) fn segments(&self) -> Result<Vec<PathBuf>> {
-        let entries = fs::read_dir(self.directory.path().join("data"))?;
+        let entries = fs::read_dir(self.data())?;
         let mut paths = entries
             .map(|entry| Ok(entry?.path()))
             .collect::<Result<Vec<_>>>()?;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod bare;
+mod catch_up;
 mod cold;
 mod counted;
 mod grid;
@@ -29,6 +30,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Report> {
     report.add(receive::run(settings)?);
     report.add(idle::run(settings)?);
     report.add(cold::run(settings)?);
+    report.add(catch_up::run(settings)?);
     report.add(grid::run(settings)?);
     Ok(report)
 }

@@ -73,7 +73,10 @@ impl ShortMemory {
     }
 
     /// Bytes that are in memory.
-    fn resident(&self) -> Result<u64> {
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn resident(&self) -> Result<u64> {
         let counts = self.segments.iter().map(|(segment, size)| {
             let pages = count_pages(segment, 0..*size)?;
             Ok(pages.resident * page_size() as u64)
