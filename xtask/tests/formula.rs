@@ -41,7 +41,7 @@ const WITHOUT_A_CALL: &[(&str, &[&str])] = &[
     ),
     (
         "mapped_file.rs",
-        &["new", "number", "file", "mapping", "size"],
+        &["new", "keeping", "number", "file", "mapping", "size"],
     ),
     (
         "mapping.rs",
