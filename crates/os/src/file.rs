@@ -189,6 +189,22 @@ pub fn sync_data(file: &File) -> io::Result<()> {
     retry(|| rustix::fs::fdatasync(file))
 }
 
+/// `int open("/proc/self/fd/N", O_RDWR)`: the same file, open once more, for reading and writing.
+///
+/// Differs from the call in that it is given a file that is open, whatever its name is by now. Other than a descriptor made by `dup`, it has a place
+/// and flags of its own; and an error of writing back what was written is told once to each open file ([`sync_data`], `msync`): neither hides it
+/// from the other.
+///
+/// Safe, since no memory is handed over.
+///
+/// # Errors
+///
+/// `ENOENT` without `/proc`, `EACCES` where the file may not be written, `EMFILE`. man 2 open, man 5 proc_pid_fd.
+pub fn open_again(file: &File) -> io::Result<File> {
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+    File::options().read(true).write(true).open(name)
+}
+
 /// `int open(const char *path, O_DIRECTORY)` and `int fsync(int fd)`: returns when the names in the directory are on the disk.
 ///
 /// Differs from the call in that it is given a name.

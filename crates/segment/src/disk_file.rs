@@ -92,7 +92,8 @@ impl StorageFile for DiskFile {
     fn map_for_append(&self) -> io::Result<Mapping> {
         let size = usize::try_from(self.size()?)
             .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-        let mapping = Mapping::shared(&self.file, size)?;
+        // Warm-up writes back through the mapping. What that is told of an error, a sync of the file is to be told, too: so the mapping has an open file of its own.
+        let mapping = Mapping::shared(&file::open_again(&self.file)?, size)?;
         mapping.advise(0..size, Advice::Random)?;
         Ok(mapping)
     }

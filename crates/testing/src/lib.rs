@@ -25,6 +25,7 @@
 mod arriving;
 mod counting;
 mod disk;
+mod failing_disk;
 mod faults;
 mod freeze;
 mod image;
@@ -35,6 +36,7 @@ mod random;
 pub use arriving::Arriving;
 pub use counting::{Counting, Counts};
 pub use disk::{PAGE_SIZE, SECTOR_SIZE};
+pub use failing_disk::FailingDisk;
 pub use faults::{Fault, Operation};
 pub use freeze::{Frozen, Marks};
 pub use image::Image;

@@ -3,6 +3,7 @@
 mod broker;
 mod client;
 mod documented;
+mod failing_disk;
 mod groups;
 mod landing;
 mod offline;

@@ -13,6 +13,7 @@ mod file {
     mod data_end;
     mod lock_exclusive;
     mod lock_owners;
+    mod open_again;
     mod overwrite_in_place;
     mod read_at;
     mod sync_data;
