@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, FlockOperation, IFlags, SeekFrom};
+use rustix::fs::{FallocateFlags, FlockOperation, IFlags, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 
 use crate::{Mapping, gather};
@@ -189,7 +189,7 @@ pub fn sync_data(file: &File) -> io::Result<()> {
     retry(|| rustix::fs::fdatasync(file))
 }
 
-/// `int open("/proc/self/fd/N", O_RDWR)`: the same file, open once more, for reading and writing.
+/// `int open("/proc/self/fd/N", flags & O_ACCMODE)`, the flags by `int fcntl(int fd, F_GETFL)`: the same file, open once more, to read, write or both as before.
 ///
 /// Differs from the call in that it is given a file that is open, whatever its name is by now. Other than a descriptor made by `dup`, it has a place
 /// and flags of its own; and an error of writing back what was written is told once to each open file ([`sync_data`], `msync`): neither hides it
@@ -199,10 +199,12 @@ pub fn sync_data(file: &File) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// `ENOENT` without `/proc`, `EACCES` where the file may not be written, `EMFILE`. man 2 open, man 5 proc_pid_fd.
+/// `ENOENT` without `/proc`, `EACCES` where the file may not be opened so any more, `EMFILE`. man 2 open, man 5 proc_pid_fd.
 pub fn open_again(file: &File) -> io::Result<File> {
+    let access = rustix::fs::fcntl_getfl(file)? & OFlags::RWMODE;
     let name = format!("/proc/self/fd/{}", file.as_raw_fd());
-    File::options().read(true).write(true).open(name)
+    let again = retry(|| rustix::fs::open(&name, access | OFlags::CLOEXEC, Mode::empty()))?;
+    Ok(File::from(again))
 }
 
 /// `int open(const char *path, O_DIRECTORY)` and `int fsync(int fd)`: returns when the names in the directory are on the disk.

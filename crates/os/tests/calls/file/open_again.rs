@@ -25,11 +25,21 @@ fn it_is_the_same_file_with_a_place_of_its_own() {
 }
 
 #[test]
-fn what_may_not_be_written_is_an_error() {
-    let (reader, _writer) = std::io::pipe().unwrap();
-    let pipe = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
-    // A pipe opens for both, by man 7 fifo; a directory never does.
-    assert!(file::open_again(&pipe).is_ok());
-    let directory = std::fs::File::open(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    assert!(file::open_again(&directory).is_err());
+fn what_may_only_be_read_is_only_read_again() {
+    let place = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let read = std::fs::File::open(place.path()).unwrap();
+    let again = file::open_again(&read).unwrap();
+    let error = file::write_at(&again, 0, b"x").unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+    assert!(file::write_at(&file::open_again(place.as_file()).unwrap(), 0, b"x").is_ok());
+}
+
+#[test]
+fn what_has_no_name_is_an_error() {
+    let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let socket = std::fs::File::from(std::os::fd::OwnedFd::from(socket));
+    assert!(
+        file::open_again(&socket).is_err(),
+        "a socket is opened by connecting"
+    );
 }
