@@ -306,3 +306,18 @@ fn without_looking_the_reactor_reads_itself() {
     assert!(client.receive() == bytes);
     assert_eq!(fixture.server.counters().fetches, 0);
 }
+
+/// As one that waits for the disk after all: here the bytes that were sent are slow to let go of, within the send.
+#[test]
+fn a_send_that_takes_long_is_counted() {
+    const COUNT: u64 = 3;
+    let fixture = Fixture::with(|options| options.reactors = 1);
+    let mut client = fixture.client();
+    for _ in 0..COUNT {
+        client.send(&request(ask::SLOW, b""));
+        assert_eq!(client.receive(), b"slow");
+    }
+    wait_until("each of them is counted", || {
+        fixture.server.counters().slow_sends >= COUNT
+    });
+}

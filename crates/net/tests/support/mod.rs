@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use pagelog_commit_log::{Log, LogOptions, NewEntry, Opened, Route, Stream, StreamId, SyncSide};
 use pagelog_net::{Marks, Server, ServerOptions};
 use pagelog_os::{MappedFile, page_size};
@@ -49,6 +50,8 @@ pub(crate) mod ask {
     pub(crate) const LONG: u8 = b'l';
     /// All of the stage's file.
     pub(crate) const FILE: u8 = b'f';
+    /// Four bytes that take [`super::SLOWLY`] to let go of: the send does not end before.
+    pub(crate) const SLOW: u8 = b'z';
     /// [`super::records`] of the stage's file.
     pub(crate) const RECORDS: u8 = b'r';
 }
@@ -157,6 +160,11 @@ impl Handler for TestHandler {
             }
             Some(&ask::LONG) => Answer::Now(framed(&vec![b'.'; number(&frame[1..]) as usize])),
             Some(&ask::FILE) => Answer::Now(whole_file(&stage)),
+            Some(&ask::SLOW) => {
+                let mut rope = Rope::from(4_u32.to_be_bytes().to_vec());
+                rope.push_bytes(Bytes::from_owner(Slow));
+                Answer::Now(rope)
+            }
             Some(&ask::RECORDS) => Answer::Now(far_apart(&stage)),
             other => Answer::Close(CloseReason::new(format!("unknown request {other:?}"))),
         }
@@ -183,6 +191,23 @@ fn register(stage: Arc<Stage>, answer: Rope, token: u64, notify: &Arc<dyn Notify
         stage: Some(stage),
         polled: false,
     }))
+}
+
+/// How long the bytes of [`ask::SLOW`] are held.
+pub(crate) const SLOWLY: Duration = Duration::from_millis(12);
+
+struct Slow;
+
+impl AsRef<[u8]> for Slow {
+    fn as_ref(&self) -> &[u8] {
+        b"slow"
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        std::thread::sleep(SLOWLY);
+    }
 }
 
 /// Where the records of one of sixty streams lie that share a file of so many bytes, each a quarter of a page.
