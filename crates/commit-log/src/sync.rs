@@ -294,8 +294,9 @@ impl Syncer {
         }
         let begin = from.max(segment.base()) - segment.base();
         let end = to.min(segment.end()) - segment.base();
-        let memory = segment.append_mapping()?;
-        segment.file().sync_range(memory, begin..end)
+        segment.file().sync_range(begin..end)?;
+        // A page that was put in the place of a bad one is not the file's, and was not written.
+        Ok(segment.append_mapping()?.check_fault()?)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pagelog_os::cache::{CountError, WriteBack};
 use pagelog_os::{Advice, Force, MappedFile, Mapping, cache, file};
@@ -19,12 +19,29 @@ static ZEROS: [u8; PIECE_SIZE as usize] = [0; PIECE_SIZE as usize];
 #[derive(Debug)]
 pub(crate) struct DiskFile {
     file: File,
+    /// By it ranges are synced; no byte of it is ever touched.
+    syncing: OnceLock<Mapping>,
 }
 
 impl DiskFile {
     /// `file` is open for reading, and for writing if it is to be written.
     pub(crate) fn new(file: File) -> DiskFile {
-        DiskFile { file }
+        DiskFile {
+            file,
+            syncing: OnceLock::new(),
+        }
+    }
+
+    fn syncing(&self) -> io::Result<&Mapping> {
+        if let Some(mapping) = self.syncing.get() {
+            return Ok(mapping);
+        }
+        let mapping = Mapping::shared(&self.file, self.size_in_memory()?)?;
+        Ok(self.syncing.get_or_init(|| mapping))
+    }
+
+    fn size_in_memory(&self) -> io::Result<usize> {
+        usize::try_from(self.size()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))
     }
 }
 
@@ -64,8 +81,10 @@ impl StorageFile for DiskFile {
         file::sync_data(&self.file)
     }
 
-    fn sync_range(&self, memory: &Mapping, range: Range<u64>) -> io::Result<()> {
-        memory.force(range.start as usize..range.end as usize, Force::Sync)
+    /// By a mapping of this open file, not of another one: an error that the file has had comes up here then, whoever else was told.
+    fn sync_range(&self, range: Range<u64>) -> io::Result<()> {
+        self.syncing()?
+            .force(range.start as usize..range.end as usize, Force::Sync)
     }
 
     fn data_end(&self) -> io::Result<u64> {
@@ -90,8 +109,7 @@ impl StorageFile for DiskFile {
     }
 
     fn map_for_append(&self) -> io::Result<Mapping> {
-        let size = usize::try_from(self.size()?)
-            .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let size = self.size_in_memory()?;
         // Warm-up writes back through the mapping. What that is told of an error, a sync of the file is to be told, too: so the mapping has an open file of its own.
         let mapping = Mapping::shared(&file::open_again(&self.file)?, size)?;
         mapping.advise(0..size, Advice::Random)?;

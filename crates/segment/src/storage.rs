@@ -69,8 +69,8 @@ pub trait StorageFile: Send + Sync + Debug {
     /// failed sync is final for its caller.
     fn sync_data(&self) -> io::Result<()>;
 
-    /// As [`StorageFile::sync_data`], of the bytes of `range` of the file alone, to which was stored through `memory`, a mapping that
-    /// [`StorageFile::map_for_append`] has made of this file. What else was written may survive or not.
+    /// As [`StorageFile::sync_data`], of the bytes of `range` of the file alone, to which was stored through a mapping of it. What else was written
+    /// may survive or not.
     ///
     /// # Errors
     ///
@@ -78,8 +78,8 @@ pub trait StorageFile: Send + Sync + Debug {
     ///
     /// # Panics
     ///
-    /// When the range lies outside `memory`.
-    fn sync_range(&self, memory: &Mapping, range: Range<u64>) -> io::Result<()>;
+    /// When the range lies outside the file as it was when this was first called.
+    fn sync_range(&self, range: Range<u64>) -> io::Result<()>;
 
     /// The end of the last byte that was ever written. May name a later byte than that, never an
     /// earlier one; reading may make it later.

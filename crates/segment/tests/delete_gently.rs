@@ -87,6 +87,9 @@ struct RecordedFile {
 }
 
 impl StorageFile for RecordedFile {
+    fn sync_range(&self, range: Range<u64>) -> io::Result<()> {
+        self.file.sync_range(range)
+    }
     fn size(&self) -> io::Result<u64> {
         self.file.size()
     }

@@ -145,9 +145,9 @@ impl StorageFile for CountingFile {
         self.file.sync_data()
     }
 
-    fn sync_range(&self, memory: &Mapping, range: Range<u64>) -> io::Result<()> {
+    fn sync_range(&self, range: Range<u64>) -> io::Result<()> {
         self.counters.syncs.fetch_add(1, Relaxed);
-        self.file.sync_range(memory, range)
+        self.file.sync_range(range)
     }
 
     fn data_end(&self) -> io::Result<u64> {

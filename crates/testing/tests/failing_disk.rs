@@ -1,7 +1,9 @@
 //! A failed write-back is told to whoever syncs, whoever else has heard of it before.
 
+use std::io;
+
 use pagelog_os::Force;
-use pagelog_segment::{Directory, Storage};
+use pagelog_segment::{Directory, Storage, StorageFile};
 use pagelog_testing::FailingDisk;
 
 const FILE_SIZE: u64 = 32 << 20;
@@ -10,17 +12,22 @@ const FILE_SIZE: u64 = 32 << 20;
 /// one for both, the log would acknowledge what the disk has not taken.
 #[test]
 fn what_a_mapping_was_told_the_file_is_told_too() {
+    check(|file| file.sync_data());
+    check(|file| file.sync_range(0..FILE_SIZE));
+}
+
+fn check(sync: fn(&dyn StorageFile) -> io::Result<()>) {
     let Some(disk) = FailingDisk::mount(8 << 20).unwrap() else {
         return;
     };
     let directory = Directory::open(disk.path().join("data")).unwrap();
     let file = directory.create("file", FILE_SIZE).unwrap();
-    file.sync_data().unwrap();
+    sync(&*file).unwrap();
     let mapping = file.map_for_append().unwrap();
     for at in (0..FILE_SIZE as usize).step_by(1 << 20) {
         mapping.copy_in(at, &vec![7; 1 << 20]).unwrap();
     }
     let all = 0..FILE_SIZE as usize;
     assert!(mapping.force(all, Force::Sync).is_err(), "there is no room");
-    assert!(file.sync_data().is_err(), "it was not told");
+    assert!(sync(&*file).is_err(), "it was not told");
 }

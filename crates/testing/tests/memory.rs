@@ -71,8 +71,7 @@ fn a_sync_of_a_range_keeps_its_pages_and_no_others() {
     let append = file.map_for_append().unwrap();
     append.copy_in(0, &[1; SIZE]).unwrap();
     let begin = PAGE_SIZE as u64 + 10;
-    file.sync_range(&append, begin..begin + PAGE_SIZE as u64)
-        .unwrap();
+    file.sync_range(begin..begin + PAGE_SIZE as u64).unwrap();
     let image = storage.freeze();
     let lost = image.power_cut_losing_all().open("file").unwrap();
     let pages = read(&*lost);

@@ -101,7 +101,7 @@ impl StorageFile for MemoryFile {
         self.sync_pages(0..usize::MAX)
     }
 
-    fn sync_range(&self, _: &Mapping, range: Range<u64>) -> io::Result<()> {
+    fn sync_range(&self, range: Range<u64>) -> io::Result<()> {
         let end = (range.end as usize).div_ceil(PAGE_SIZE);
         self.sync_pages(range.start as usize / PAGE_SIZE..end)
     }
