@@ -330,7 +330,7 @@ fn bare_exchanges(shape: &Shape) -> Result<Vec<Exchange>> {
 /// Speed and processor time, each beside both bare loops.
 fn rows(case: &str, shape: &Shape, rounds: &Rounds) -> Result<Vec<Figure>> {
     // Long runs are to come near `sendfile`; no aim is set for the others.
-    let aim = (shape.batch_size >= 1 << 20).then_some(Aim::RatioAtLeast(0.9));
+    let aim = (shape.batch_size >= 1 << 20).then_some(Aim::RatioAtLeast(0.95));
     let mut figures = Vec::new();
     for metric in [SPEED, COST] {
         for limit in [SENDFILE, UNPACED, GATHER] {

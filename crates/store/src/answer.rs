@@ -131,7 +131,7 @@ pub type Land = Box<dyn FnOnce(&[u8], &mut dyn Incoming, &Context<'_>) -> Landed
 /// What became of a frame that was to land.
 #[derive(Debug)]
 pub enum Landed {
-    /// It was taken whole.
+    /// It was taken whole, or the answer ends the connection.
     Answered(Answer),
     /// It was not; these bytes of it were received. With them and what follows it is gathered, and goes to [`Handler::frame`].
     TakenBack(Vec<u8>),

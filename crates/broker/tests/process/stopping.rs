@@ -152,9 +152,14 @@ fn every_route_goes_with_every_policy() {
 }
 
 /// Under the mapped route a file that is cut short beneath the broker takes its pages away: the store into them fails, and
-/// that is final.
+/// that is final, whether it is copied there or received into its place.
 #[test]
 fn a_log_that_fails_ends_it_with_its_own_code() {
+    fail_by_a_value_of(8 << 10);
+    fail_by_a_value_of(256 << 10);
+}
+
+fn fail_by_a_value_of(size: usize) {
     let directory = tempfile::tempdir().unwrap();
     let route = ["--flush", "interval", "--set", "log.route=mapped"];
     let arguments = at(directory.path());
@@ -169,7 +174,7 @@ fn a_log_that_fails_ends_it_with_its_own_code() {
         .set_len(0)
         .unwrap();
     assert_ne!(
-        client.produce("topic", &[7; 8192]).unwrap_or(-1),
+        client.produce("topic", &vec![7; size]).unwrap_or(-1),
         0,
         "nothing is acknowledged"
     );

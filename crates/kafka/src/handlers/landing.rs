@@ -7,13 +7,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pagelog_store::answer::{Answer, Context, Incoming, Landed};
+use pagelog_store::answer::{Answer, CloseReason, Context, Incoming, Landed};
 use pagelog_store::{Arrival, Batch, Body, LandingSize, NotLanded, Topic, now_ms};
 
 use super::connection::{Call, Connection};
-use super::produce::{self, Acks, Refused, Run, Taken};
+use super::produce::{self, Acks, Run, Taken};
 use crate::batch::{Ahead, BatchHeader, CRC_FROM, Codec, HEADER_SIZE, Limits, Validation};
-use crate::codec::ErrorCode;
 use crate::codec::produce_front::ProduceFront;
 
 impl Ahead for Body<'_, '_> {
@@ -80,11 +79,11 @@ impl Plan {
         let limits = produce::limits(&self.call, self.topic.config());
         let now_ms = now_ms();
         match self.land(front, &limits, now_ms, incoming) {
-            Ok(taken) => Landed::Answered(self.answer(now_ms, context, Ok(taken))),
+            Ok(taken) => Landed::Answered(self.answer(now_ms, context, taken)),
             Err(NotLanded::TakenBack(bytes)) => Landed::TakenBack(bytes),
+            // The log is at its end, and what is left of the frame in the socket is no frame.
             Err(NotLanded::Failed(error)) => {
-                let refused = Refused::plain(ErrorCode::KAFKA_STORAGE_ERROR, &error.to_string());
-                Landed::Answered(self.answer(now_ms, context, Err(refused)))
+                Landed::Answered(Answer::Close(CloseReason::new(error.to_string())))
             }
         }
     }
@@ -145,10 +144,10 @@ impl Plan {
         Some(produce::batch(&valid, now_ms, &*head, &[]))
     }
 
-    fn answer(self, now_ms: i64, context: &Context<'_>, done: Result<Taken, Refused>) -> Answer {
+    fn answer(self, now_ms: i64, context: &Context<'_>, taken: Taken) -> Answer {
         let mut run = Run::new(self.call, self.acks, now_ms, self.timeout_ms, context.now);
         run.landed_size = self.header.size() as u64;
-        run.done.push(done);
+        run.done.push(Ok(taken));
         run.answer(&produce::request_for(
             self.topic.name().as_str(),
             self.partition,
